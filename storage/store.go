@@ -1,0 +1,68 @@
+// Package storage keeps images and their layers, and brings them to and from registries and
+// archives.
+//
+// Images and layers lie in the formats of go.podman.io/storage (overlay driver) under a directory
+// of dhow's own; no other package knows that library or go.podman.io/image. Everything that writes
+// goes through the library; the run path (Lookup, Chain) reads its files directly, because opening
+// the library costs more than starting a container may.
+//
+// Layout under Options.Dir (made by rootless/paths):
+//
+//	storage/     the library's graph root: overlay, overlay-images, overlay-layers
+//	run/         its run root
+//	lock         taken shared by whoever is about to use layers, exclusively by whoever removes some
+//	leases/      one locked file a process, naming the layers it is using without an image
+//	pins.json    layers the build cache refers to
+//	tmp/         spooled blobs and tar-split data
+//
+// Locks are taken in the order lock, library. Layers are ordered base first everywhere.
+package storage
+
+import (
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/storage/image"
+	"github.com/dhow-containers/dhow/storage/registry"
+)
+
+// Options says which store to open.
+type Options struct {
+	// Dir is the directory of this mapping's store, as rootless/paths.Store gives it.
+	Dir string
+	// Mapping is the id mapping of this process; it decides how owners are kept on disk.
+	Mapping idmap.Mapping
+	// Registry says where configuration, policy and credentials are found. The zero value stands
+	// for registry.FromEnvironment(os.Getenv, …) of this process.
+	Registry *registry.Settings
+}
+
+// ImageConfig is the configuration document of an image.
+type ImageConfig = image.Config
+
+// Image is one image of the store.
+type Image struct {
+	ID      string   // 64 hex digits: the digest of the config
+	Names   []string // full references, "docker.io/library/alpine:3.20"
+	Digests []string // "docker.io/library/alpine@sha256:…": under which digests it was pulled or pushed
+	// Digest is that of RawManifest.
+	Digest      digest.Digest
+	Created     time.Time
+	Size        int64   // bytes of all layers, uncompressed
+	Layers      []Layer // base first
+	Config      ImageConfig
+	RawConfig   []byte
+	RawManifest []byte
+}
+
+// Layer is one layer of the store.
+type Layer struct {
+	ID     string // 64 hex digits; derived from the chain of diff ids up to it
+	DiffID digest.Digest
+	Dir    string          // the directory with its files
+	Links  ownership.Links // owners of symlinks where the disk can not hold them
+	Size   int64           // bytes of its uncompressed tar
+}

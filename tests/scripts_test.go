@@ -1,0 +1,279 @@
+// Package tests holds the end-to-end scripts (scripts/*.txtar) and what runs them: the real binary, a
+// base image made from Go modules and a registry in the process, once for each kind of user.
+package tests
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The kinds of user: plain root, a user with subordinate ids, a user without.
+const (
+	kindRoot   = "root"
+	kindSubids = "subids"
+	kindSingle = "single"
+)
+
+// What a run as another user is told through its environment.
+const (
+	envKind = "DHOW_TEST_KIND" // the kind this process is to be
+	envDir  = "DHOW_TEST_DIR"  // holds dhow, userland and scripts/, readable for everybody
+)
+
+// accounts are the users that root makes for the tests; they stay for the next run.
+var accounts = map[string]string{kindSubids: "dhow-subids", kindSingle: "dhow-single"}
+
+func TestScripts(t *testing.T) {
+	if kind := os.Getenv(envKind); kind != "" {
+		runScripts(t, kind, os.Getenv(envDir))
+		return
+	}
+	dir := prepare(t)
+	if os.Geteuid() != 0 {
+		kind := ownKind(t)
+		for _, other := range []string{kindRoot, kindSubids, kindSingle} {
+			if other != kind {
+				t.Logf("NOT TRIED: the scripts as %q; run the tests as root to try every kind of user", other)
+				fmt.Fprintf(os.Stderr, "tests: not tried as %q (only root can make users of every kind)\n", other)
+			}
+		}
+		runScripts(t, kind, dir)
+		return
+	}
+	for _, kind := range []string{kindSubids, kindSingle} {
+		t.Run(kind, func(t *testing.T) { runAs(t, kind, dir) })
+	}
+	t.Run(kindRoot, func(t *testing.T) { runScripts(t, kindRoot, dir) })
+}
+
+// prepare gives a directory, readable for everybody, with the binary under test, the userland, the
+// scripts and this test binary. The binaries come from bin/, where make puts them.
+func prepare(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/var/tmp", "dhow-tests-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Log("removing the test directory: ", err)
+		}
+	})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dst, src := range map[string]string{"dhow": "../bin/dhow", "userland": "../bin/userland", "tests.test": self} {
+		b, err := os.ReadFile(src)
+		if err != nil {
+			t.Fatalf("%v: run the tests through `make test`, which builds bin/dhow and bin/userland", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, dst), b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(filepath.Join(dir, "scripts"), os.DirFS("scripts")); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.Command("chmod", "-R", "a+rX", dir).Run(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// ownKind tells which kind the calling user is: with subordinate ids and the helpers, or without.
+func ownKind(t *testing.T) string {
+	t.Helper()
+	u, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("newuidmap"); err != nil {
+		return kindSingle
+	}
+	for _, f := range []string{"/etc/subuid", "/etc/subgid"} {
+		b, _ := os.ReadFile(f)
+		if !strings.Contains("\n"+string(b), "\n"+u.Username+":") && !strings.Contains("\n"+string(b), "\n"+u.Uid+":") {
+			return kindSingle
+		}
+	}
+	return kindSubids
+}
+
+// runAs runs this test binary again as the account of kind.
+func runAs(t *testing.T, kind, dir string) {
+	u := account(t, kind)
+	uid, gid := atoi(t, u.Uid), atoi(t, u.Gid)
+	home, err := os.MkdirTemp(dir, kind+"-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(home, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-test.run=^TestScripts$", "-test.timeout=20m"}
+	if testing.Verbose() {
+		args = append(args, "-test.v")
+	}
+	if f := os.Getenv("DHOW_TEST_SCRIPTS"); f != "" {
+		args[0] += "/" + f
+	}
+	cmd := exec.Command(filepath.Join(dir, "tests.test"), args...)
+	cmd.Dir = home
+	cmd.Env = []string{
+		"HOME=" + home, "USER=" + u.Username, "LOGNAME=" + u.Username, "TMPDIR=" + home, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+		"LANG=C.UTF-8", envKind + "=" + kind, envDir + "=" + dir,
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("as %s: %v\n%s", u.Username, err, out)
+	} else if testing.Verbose() {
+		t.Logf("as %s:\n%s", u.Username, out)
+	}
+}
+
+func atoi(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// account gives the account of kind, made when it is missing.
+func account(t *testing.T, kind string) *user.User {
+	t.Helper()
+	name := accounts[kind]
+	if _, err := user.Lookup(name); err != nil {
+		out, err := exec.Command("useradd", "-m", "-s", "/bin/sh", "-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0", name).CombinedOutput()
+		if err != nil {
+			t.Fatalf("making the user %s: %v: %s", name, err, out)
+		}
+	}
+	if kind == kindSubids {
+		for file, flag := range map[string]string{"/etc/subuid": "--add-subuids", "/etc/subgid": "--add-subgids"} {
+			b, _ := os.ReadFile(file)
+			if strings.Contains("\n"+string(b), "\n"+name+":") {
+				continue
+			}
+			if out, err := exec.Command("usermod", flag, "3000000-3065535", name).CombinedOutput(); err != nil {
+				t.Fatalf("giving %s subordinate ids: %v: %s", name, err, out)
+			}
+		}
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// runScripts runs every script in this process as the present user.
+func runScripts(t *testing.T, kind, dir string) {
+	reg, base := startRegistry(t, filepath.Join(dir, "userland"))
+	hostURL := serveHost(t)
+	work, err := os.MkdirTemp("", "w-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dhow := filepath.Join(dir, "dhow")
+	t.Cleanup(func() { removeTree(t, dhow, work) })
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join(dir, "scripts"),
+		WorkdirRoot:         work,
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", dir+":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+			home := filepath.Join(e.WorkDir, ".home")
+			e.Setenv("HOME", home)
+			e.Setenv("TMPDIR", os.TempDir())
+			e.Setenv("TERM", "dumb")
+			e.Setenv("KIND", kind)
+			e.Setenv("REGISTRY", reg.Addr)
+			e.Setenv("BASE", base)
+			e.Setenv("HOSTURL", hostURL)
+			e.Setenv("DHOW", dhow)
+			e.Setenv("XDG_DATA_HOME", filepath.Join(home, ".local/share"))
+			return registriesConf(home, reg.Addr)
+		},
+		Condition: func(cond string) (bool, error) {
+			switch cond {
+			case "hosturl":
+				return hostURL != "", nil
+			case "tun":
+				f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+				if err == nil {
+					f.Close()
+				}
+				return err == nil, nil
+			}
+			if k, ok := strings.CutPrefix(cond, "kind:"); ok {
+				return k == kind, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: commands,
+	})
+}
+
+// removeTree removes a work directory; files of subordinate ids go through dhow's own namespace.
+func removeTree(t *testing.T, dhow, dir string) {
+	if os.RemoveAll(dir) == nil {
+		return
+	}
+	if out, err := exec.Command(dhow, "unshare", "rm", "-rf", dir).CombinedOutput(); err != nil {
+		t.Logf("removing %s: %v: %s", dir, err, out)
+	}
+}
+
+// registriesConf makes the test registry known as one that speaks plain HTTP, under its address and
+// as docker.io, so that short names work without a network.
+func registriesConf(home, addr string) error {
+	dir := filepath.Join(home, ".config", "containers")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	conf := fmt.Sprintf("unqualified-search-registries = [\"docker.io\"]\n[[registry]]\nprefix = \"docker.io\"\nlocation = %q\ninsecure = true\n", addr)
+	return os.WriteFile(filepath.Join(dir, "registries.conf"), []byte(conf), 0o644)
+}
+
+// serveHost serves "hello from the host" at an address of this machine that is not the loopback, for
+// containers to reach; "" when the machine has none.
+func serveHost(t *testing.T) string {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		n, ok := a.(*net.IPNet)
+		if !ok || n.IP.IsLoopback() || n.IP.IsLinkLocalUnicast() || n.IP.To4() == nil {
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort(n.IP.String(), "0"))
+		if err != nil {
+			continue
+		}
+		srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintln(w, "hello from the host")
+		})}
+		go func() { _ = srv.Serve(l) }()
+		t.Cleanup(func() { srv.Close() })
+		return "http://" + l.Addr().String() + "/"
+	}
+	t.Log("NOT TRIED: containers reaching the host: this machine has no address but the loopback's")
+	return ""
+}

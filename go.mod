@@ -4,6 +4,8 @@ go 1.26.8
 
 replace github.com/mattn/go-runewidth => github.com/mattn/go-runewidth v0.0.16
 
+replace github.com/seccomp/libseccomp-golang => ./run/seccomp/libseccomp
+
 require (
 	github.com/moby/buildkit v0.34.2
 	github.com/opencontainers/runc v1.5.2

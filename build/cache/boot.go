@@ -1,0 +1,87 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Layers are written without fsync. As long as the system runs that is no matter: what was written
+// is read back. After a power cut a record may stand whose layer lost its data. So a record tells
+// the boot and the moment it was written in, and Sync leaves a mark for its boot up to which moment
+// everything reached the disk; a record of an earlier boot counts only up to that mark.
+
+// now gives the id of the running boot and the nanoseconds since it began.
+func now() (boot string, uptime int64) {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		return "", 0
+	}
+	return bootID(), ts.Nano()
+}
+
+var bootID = sync.OnceValue(func() string {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	id := strings.TrimSpace(string(data))
+	if strings.ContainsAny(id, "/.") {
+		return ""
+	}
+	return id
+})
+
+func (c *Cache) settled(r *Record) bool {
+	if boot := bootID(); boot != "" && r.Boot == boot {
+		return true
+	}
+	if r.Boot == "" || strings.ContainsAny(r.Boot, "/.") {
+		return false
+	}
+	data, err := os.ReadFile(filepath.Join(c.dir, "synced", r.Boot))
+	if err != nil {
+		return false
+	}
+	mark, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+	return err == nil && r.Uptime <= mark
+}
+
+// Sync brings every layer kept so far to the disk, with whatever else the filesystem holds back.
+func (c *Cache) Sync() error {
+	boot, uptime := now()
+	if boot == "" {
+		return nil
+	}
+	d, err := os.Open(c.dir)
+	if err != nil {
+		return fmt.Errorf("flushing the build cache: %w", err)
+	}
+	defer d.Close()
+	if err := unix.Syncfs(int(d.Fd())); err != nil {
+		return fmt.Errorf("flushing the build cache: %w", err)
+	}
+	dir := filepath.Join(c.dir, "synced")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("flushing the build cache: %w", err)
+	}
+	f, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return fmt.Errorf("flushing the build cache: %w", err)
+	}
+	_, err = f.WriteString(strconv.FormatInt(uptime, 10) + "\n")
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, boot))
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("flushing the build cache: %w", err)
+	}
+	return nil
+}

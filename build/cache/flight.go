@@ -1,0 +1,157 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/dhow-containers/dhow/rootless/ownership"
+)
+
+// Flight is the right to make the layer of a key: nobody else makes it until Keep or Close. Its
+// holder must not ask for another key's flight meanwhile.
+type Flight struct {
+	cache *Cache
+	key   string
+	lock  *Lock
+	fresh bool
+}
+
+// waitNotice is after how long a wait for another process is worth a word.
+const waitNotice = 2 * time.Second
+
+// Make gives the right to make the layer of key, or the layer when it came in the meantime:
+// exactly one result is not nil when the error is nil. While another process makes the layer, Make
+// waits for it; waiting is called once when that takes more than two seconds.
+//
+// With fresh set a layer that is there does not count; Keep then replaces it, or, when somebody
+// uses it, leaves it alone and keeps the new one for this build only. Waiting for the users could
+// be for ever: they may be waiting for a layer of this build.
+func (c *Cache) Make(ctx context.Context, key string, fresh bool, waiting func()) (*Flight, *Layer, error) {
+	if err := checkKey(key); err != nil {
+		return nil, nil, err
+	}
+	if fresh {
+		return &Flight{cache: c, key: key, fresh: true}, nil, nil
+	}
+	start, pause := time.Now(), 2*time.Millisecond
+	for {
+		l, err := c.Find(key)
+		if l != nil || err != nil {
+			return nil, l, err
+		}
+		lock, err := TryLock(c.lockPath(key), true)
+		if err != nil {
+			return nil, nil, err
+		}
+		if lock != nil {
+			// The layer may have come between the two locks.
+			r, err := c.usable(key)
+			if err == nil && r == nil {
+				return &Flight{cache: c, key: key, lock: lock}, nil, nil
+			}
+			lock.Close()
+			if err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		if waiting != nil && time.Since(start) > waitNotice {
+			waiting()
+			waiting = nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		case <-time.After(pause):
+		}
+		pause = min(pause*2, 200*time.Millisecond)
+	}
+}
+
+// Made is a finished layer on its way into the cache.
+type Made struct {
+	Dir   string // the tree; it is renamed away
+	Links ownership.Links
+	Name  string
+	Size  int64
+	Note  json.RawMessage
+	// Created is when the step ended; zero is now.
+	Created time.Time
+}
+
+// Keep puts a finished layer in place and gives it, held. The flight ends in every case. The tree
+// is renamed first and the record written last: a crash in between leaves a tree without a record,
+// which the next flight of the key or a prune removes.
+func (f *Flight) Keep(m Made) (*Layer, error) {
+	l, err := f.keep(m)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("keeping the layer of %s: %w", m.Name, err)
+	}
+	return l, nil
+}
+
+func (f *Flight) keep(m Made) (*Layer, error) {
+	c := f.cache
+	once := false
+	if f.fresh {
+		var err error
+		if f.lock, err = TryLock(c.lockPath(f.key), true); err != nil {
+			return nil, err
+		}
+		if f.lock == nil {
+			once = true
+			if f.key, err = randomKey(); err != nil {
+				return nil, err
+			}
+			if f.lock, err = TryLock(c.lockPath(f.key), true); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := c.drop(f.key); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(m.Dir, c.layerPath(f.key)); err != nil {
+		return nil, err
+	}
+	if m.Created.IsZero() {
+		m.Created = time.Now()
+	}
+	r := Record{Key: f.key, Name: m.Name, Created: m.Created.UTC(), Links: m.Links, Size: m.Size,
+		Note: m.Note, Once: once}
+	r.Boot, r.Uptime = now()
+	if err := c.write(r); err != nil {
+		os.RemoveAll(c.layerPath(f.key))
+		return nil, err
+	}
+	l, err := c.open(f.key, f.lock)
+	if err == nil && l == nil {
+		err = fmt.Errorf("it vanished")
+	}
+	if err != nil {
+		return nil, err
+	}
+	// From here on the open directory keeps the tree reachable for this process.
+	f.lock = nil
+	if ok, err := l.lock.Share(); err != nil || !ok {
+		l.Release()
+		if err == nil {
+			err = fmt.Errorf("it was pruned at once")
+		}
+		return nil, err
+	}
+	c.used(l.Key)
+	return l, nil
+}
+
+// Close gives the right back without a layer. It may be called after Keep.
+func (f *Flight) Close() {
+	if f != nil {
+		f.lock.Close()
+		f.lock = nil
+	}
+}

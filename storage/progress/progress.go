@@ -11,11 +11,12 @@ import "time"
 type State int
 
 const (
-	Running State = iota // started, or progress of a running item
-	Done                 // finished well
-	Cached               // finished without work: the result was there
-	Failed               // finished with Err
-	Canceled             // given up because something else failed or the user said so
+	Running  State = iota // started, or progress of a running item
+	Done                  // finished well
+	Cached                // finished without work: the result was there
+	Failed                // finished with Err
+	Canceled              // given up because something else failed or the user said so
+	Waiting               // known but not started: it counts in "(5/9)"; may come before Running, or never
 )
 
 // Event is one thing that happened to one item. The first event of an ID starts the item and must

@@ -1,0 +1,74 @@
+package run
+
+import (
+	"os"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/storage"
+	"github.com/dhow-containers/dhow/storage/progress"
+)
+
+// Options is one "run" as it was asked for. Flags that have a syntax of their own (-v, --mount, …)
+// are given as they stand on the command line; Run reads them and names the flag in its error.
+type Options struct {
+	// Image is the reference or id; Args follow it on the command line.
+	Image string
+	Args  []string
+
+	Name        string // empty: two random words
+	Remove      bool   // --rm
+	Interactive bool   // -i: stdin is the container's; otherwise the container reads nothing
+	Terminal    bool   // -t
+	// Detach is -d; not supported yet.
+	CIDFile string // --cidfile: the id is written there; must not exist
+
+	Env           []string // -e: "NAME=value", or "NAME" to pass the caller's variable on
+	EnvFiles      []string // --env-file
+	WorkingDir    string   // -w
+	User          string   // -u
+	GroupAdd      []string // --group-add
+	Entrypoint    string   // --entrypoint
+	EntrypointSet bool     // --entrypoint was given, perhaps empty
+	Hostname      string   // -h
+	Domainname    string
+	Labels        []string // --label: "KEY=value" or "KEY"
+	LabelFiles    []string // --label-file
+
+	Volumes  []string // -v
+	Mounts   []string // --mount
+	Tmpfs    []string // --tmpfs
+	ReadOnly bool     // --read-only
+	ShmSize  string   // --shm-size: "64m"
+
+	CapAdd, CapDrop []string
+	SecurityOpt     []string // "no-new-privileges[:true|false]", "seccomp=unconfined|PATH|builtin"
+	Init            bool
+	Ulimits         []string // "nofile=1024:4096"
+	Sysctls         []string // "net.core.somaxconn=1024"
+	StopSignal      string   // "SIGTERM", "15"
+
+	Network    string   // "", "bridge", "default", "private", "none", "host"
+	AddHosts   []string // --add-host
+	DNS        []string
+	DNSSearch  []string
+	DNSOptions []string
+
+	// Pull is "", "missing", "always" or "never"; Platform is "os/arch[/variant]".
+	Pull     string
+	Platform string
+	Progress progress.Func
+
+	// NoSigProxy keeps signals from being passed to the container (--sig-proxy=false).
+	NoSigProxy bool
+
+	// Stdin, Stdout and Stderr are the caller's; nil stands for those of this process.
+	Stdin, Stdout, Stderr *os.File
+	// Warn receives one line of advice ("the image's platform …"); nil drops it.
+	Warn func(string)
+
+	// Store holds the images; Dir is the directory of this mapping's store (paths.Store), in which
+	// containers/ and volumes/ lie.
+	Store   *storage.Store
+	Dir     string
+	Mapping idmap.Mapping
+}

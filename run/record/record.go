@@ -1,0 +1,80 @@
+// Package record keeps what is known of containers on disk: one directory each, so that ps, rm and
+// what comes later can tell of containers that another process runs or ran.
+//
+//	containers/
+//	  names/NAME        symlink to the id: a name is taken when the link is made
+//	  ID/config.json    Container, written once before the start
+//	  ID/state.json     State, replaced at every change
+//	  ID/lock           held (flock) by the monitor for as long as the container runs
+//	  ID/upper, work, merged   the writable layer (storage/working)
+//
+// The lock is the truth about running: a record that says "running" while its lock is free belongs to
+// a monitor that was killed, and is read as exited with status 137. Nothing here is flushed: a record
+// lost in a power cut belongs to a container that died in it.
+package record
+
+import "time"
+
+// Status is where a container stands.
+type Status string
+
+const (
+	Created Status = "created"
+	Running Status = "running"
+	Exited  Status = "exited"
+)
+
+// Container is what was wished of a container; it does not change after its creation.
+type Container struct {
+	ID      string    `json:"id"` // 64 hex digits
+	Name    string    `json:"name"`
+	Created time.Time `json:"created"`
+
+	Image   string `json:"image"`   // as it was asked for
+	ImageID string `json:"imageID"` // 64 hex digits
+	// Layers are the ids of the layers below the writable one, base first.
+	Layers []string `json:"layers"`
+
+	Args       []string          `json:"args"` // entrypoint and command
+	Env        []string          `json:"env,omitempty"`
+	WorkingDir string            `json:"workingDir,omitempty"`
+	User       string            `json:"user,omitempty"`
+	Hostname   string            `json:"hostname,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Mounts     []Mount           `json:"mounts,omitempty"`
+	Network    string            `json:"network,omitempty"`
+	StopSignal string            `json:"stopSignal,omitempty"`
+
+	Terminal   bool `json:"terminal,omitempty"`
+	OpenStdin  bool `json:"openStdin,omitempty"`
+	AutoRemove bool `json:"autoRemove,omitempty"`
+	ReadOnly   bool `json:"readOnly,omitempty"`
+	Init       bool `json:"init,omitempty"`
+
+	CapAdd      []string `json:"capAdd,omitempty"`
+	CapDrop     []string `json:"capDrop,omitempty"`
+	SecurityOpt []string `json:"securityOpt,omitempty"`
+}
+
+// Mount is one mount a person or the image asked for.
+type Mount struct {
+	Type     string `json:"type"` // bind, volume, tmpfs
+	Name     string `json:"name,omitempty"`
+	Source   string `json:"source,omitempty"`
+	Target   string `json:"target"`
+	ReadOnly bool   `json:"readOnly,omitempty"`
+}
+
+// State is what changes.
+type State struct {
+	Status Status `json:"status"`
+	Pid    int    `json:"pid,omitempty"` // of the container's first process, on the host
+	// StartTime is the kernel's start time of Pid in clock ticks since boot (proc_pid_stat(5), field
+	// 22): with it a reused pid is told from the container's.
+	StartTime uint64    `json:"startTime,omitempty"`
+	Monitor   int       `json:"monitor,omitempty"` // pid of the dhow process
+	Started   time.Time `json:"started,omitzero"`
+	Finished  time.Time `json:"finished,omitzero"`
+	ExitCode  int       `json:"exitCode"`
+	Error     string    `json:"error,omitempty"` // why it could not be started
+}

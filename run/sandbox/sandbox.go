@@ -1,0 +1,74 @@
+// Package sandbox makes the process of a container: the only room that knows libcontainer.
+//
+// It takes a runtime specification and a mounted root filesystem and gives a running container whose
+// exit can be waited for. It keeps no record, names nothing, and removes everything it made when the
+// container is closed. Which specification, which filesystem and what becomes of the exit status is
+// the matter of run and build.
+//
+// The processes (see nsexec.c of runc for the middle):
+//
+//	dhow, a thread locked for the container's life
+//	 └─ dhow init, stage 0 ─ stage 1 ─ stage 2    each cloned with CLONE_PARENT, so the last one
+//	                          is dhow's child: pid 1 of the container
+//	     Init: PDEATHSIG, parent checked, mounts, seccomp, execve of the payload
+//
+// A container dies with its dhow process: the kernel sends SIGKILL to pid 1 when the locked thread
+// ends, and with pid 1 its pid namespace goes.
+package sandbox
+
+import (
+	"context"
+	"io"
+	"os"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/rootless/ownership"
+)
+
+// Stdio is where the payload reads and writes. Nil files are /dev/null.
+type Stdio struct {
+	In, Out, Err *os.File
+	// Terminal gives the payload a terminal of its own: In is copied to it and its output to Out.
+	Terminal bool
+	// Console is the caller's terminal for Terminal: it is put into raw mode until the container
+	// ends and its size is followed. Nil leaves everything as it is.
+	Console *os.File
+	// Width and Height are the first size of the terminal when Console is nil; 0 leaves it unset.
+	Width, Height uint16
+	// Owned says that In, Out and Err were made for this container, so that giving them to its user
+	// harms nobody; the caller closes its ends after Start.
+	Owned bool
+}
+
+// Request is one container to start.
+type Request struct {
+	// ID names the container: ASCII letters, digits, "_+-.".
+	ID string
+	// StateDir is a directory for this container's state alone, made when it is missing and removed
+	// by Close. It must not lie below the directory of dhow's binary.
+	StateDir string
+	// Rootfs is the mounted root filesystem.
+	Rootfs  string
+	Spec    *specs.Spec
+	Mapping idmap.Mapping
+	Stdio   Stdio
+	// Owners shows the payload the image's owners in a single-id map; nil when the kernel does. It is
+	// served until the container is gone; the caller closes it after Close.
+	Owners *ownership.Supervisor
+	// Network is called once the namespaces exist, while the container is being prepared, with the
+	// pid of its first process; the payload starts when it has returned. What it gives is closed
+	// after the container's exit. Nil for a network without anything of ours.
+	Network func(ctx context.Context, pid int) (io.Closer, error)
+}
+
+// StartError tells that the payload could not be started, with Docker's exit status: 126 when it can
+// not be invoked, 127 when it is not there, 125 for everything that is not the payload's fault.
+type StartError struct {
+	Status int
+	Err    error
+}
+
+func (e *StartError) Error() string { return e.Err.Error() }
+func (e *StartError) Unwrap() error { return e.Err }

@@ -1,0 +1,121 @@
+// Package spec turns what an image says, what a person wishes and what the host can give into the
+// runtime specification (OCI runtime-spec) of one container.
+//
+// It is pure: it makes no process, mount or file. The one thing it reads is the container's root
+// filesystem, for users and groups, and only through descriptors that can not leave it. Docker's
+// semantics decide wherever the runtime specification leaves a choice; where they are written down
+// the place is named.
+//
+// No user namespace is asked for: the container lives in dhow's own, see rootless/enter.
+package spec
+
+import (
+	"errors"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
+)
+
+// Image is what the image's configuration says about processes started from it. The zero value is
+// an image that says nothing.
+type Image struct {
+	Entrypoint, Cmd []string
+	Env             []string // "NAME=value"; anything else is dropped
+	User            string
+	WorkingDir      string
+	StopSignal      string
+	Volumes         []string // container paths
+}
+
+// Wishes is what a person (flags) or a RUN step asks of one container. The zero value asks for what
+// the image says, with Docker's defaults.
+type Wishes struct {
+	// Args follow the image's name on a command line; empty means the image's Cmd.
+	Args []string
+	// Entrypoint replaces the image's when EntrypointSet, and the image's Cmd goes with it.
+	Entrypoint    []string
+	EntrypointSet bool
+	// Env are "NAME=value", stronger than the image's; "NAME" alone takes the variable away.
+	Env        []string
+	WorkingDir string // absolute, or relative to the image's; empty means the image's, then "/"
+	// User is "name", "uid", "name:group", "uid:gid"; empty means the image's.
+	User     string
+	GroupAdd []string // names or gids of further groups
+
+	Hostname   string // empty means the first 12 digits of Host.ID
+	Domainname string
+	Terminal   bool
+	ReadOnly   bool
+
+	CapAdd, CapDrop []string // "NET_ADMIN", "CAP_NET_ADMIN", "ALL"; any case
+	NoNewPrivileges bool
+	// Seccomp is "" for Docker's default profile, "unconfined", or the path of a profile on the
+	// host in Docker's format.
+	Seccomp string
+
+	// Init runs the process below a small init that reaps orphans and passes signals on.
+	Init bool
+
+	// Mounts are the person's, in addition to those every container has; a mount on the place of
+	// one of those replaces it. Volumes must have been resolved to binds (Type "bind") before.
+	Mounts []Mount
+	// ShmSizeBytes is the size of /dev/shm; 0 means 64 MiB.
+	ShmSizeBytes int64
+
+	Ulimits []Ulimit
+	Sysctls map[string]string
+
+	// HostNetwork leaves the container in the caller's network namespace.
+	HostNetwork bool
+
+	// Annotations go into the specification as they are.
+	Annotations map[string]string
+}
+
+// Ulimit is one resource limit, "nofile=1024:4096" on a command line.
+type Ulimit struct {
+	Name       string // "nofile", without RLIMIT_
+	Soft, Hard int64  // -1 is unlimited
+}
+
+// Host is what the machine and the caller of Make give.
+type Host struct {
+	ID      string // of the container, 64 hex digits
+	Mapping idmap.Mapping
+	// Rootfs is the mounted root filesystem of the container.
+	Rootfs string
+	// Hostname is the machine's, shown by containers on its network.
+	Hostname string
+	// Files are host files to bind over /etc/hosts, /etc/hostname and /etc/resolv.conf; a missing
+	// key leaves the image's file.
+	Files map[string]string
+	// InitPath is the host path of the binary bound into the container for Wishes.Init.
+	InitPath string
+	// NoPIDNamespace leaves the container in the caller's pid namespace with the caller's /proc
+	// bound: a rung for hosts that refuse a fresh proc.
+	NoPIDNamespace bool
+}
+
+// Process tells of the payload what the specification can not, or says differently.
+type Process struct {
+	Args []string
+	Env  []string
+	Cwd  string
+	// UID, GID and Groups are the wished credentials. They differ from the specification's in a
+	// single-id map, where the kernel's are always 0 and the ownership supervisor shows these.
+	UID, GID uint32
+	Groups   []uint32
+	User     string // as it was asked for
+	// Binds are the container paths that are bind mounts of host files, on which the supervisor must
+	// never record owners.
+	Binds []string
+	// Capabilities is the bounding set, "CAP_CHOWN"….
+	Capabilities []string
+}
+
+// Make gives the specification of a container. An error tells of a wish that can not be granted; it
+// is one line.
+func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
+	return nil, Process{}, errors.New("making a specification is being written")
+}

@@ -1,0 +1,303 @@
+package enter
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
+)
+
+// view is what a process sees of itself after the constructor.
+type view struct {
+	Mapping  idmap.Mapping
+	Caller   [2]uint32
+	Reason   string
+	Entered  bool
+	Err      string
+	Hint     string
+	UID, GID int
+	UIDMap   string
+	GIDMap   string
+	MountNS  string
+	UserNS   string
+	Fds      []string
+	Env      []string
+	Status   map[string]string
+	Shared   int // mounts that still propagate to the outside
+}
+
+// The test binary plays the command: started with ENTER_PROBE it prints its view and ends.
+func TestMain(m *testing.M) {
+	switch os.Getenv("ENTER_PROBE") {
+	case "":
+		os.Exit(m.Run())
+	case "ensure":
+		os.Setenv("ENTER_PROBE", "1")
+		if err := Ensure(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	case "caller":
+		cmd := exec.Command("/usr/bin/id")
+		cmd.SysProcAttr = AsCaller(Current())
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	json.NewEncoder(os.Stdout).Encode(look())
+	os.Exit(0)
+}
+
+func look() view {
+	m := Current()
+	v := view{Mapping: m, Caller: [2]uint32{m.CallerUID, m.CallerGID}, Reason: m.Reason, Entered: Entered(),
+		UID: os.Getuid(), GID: os.Getgid(), Env: os.Environ(), Status: map[string]string{}}
+	if err := Err(); err != nil {
+		v.Err = err.Error()
+		var e *Error
+		if errors.As(err, &e) {
+			v.Hint = e.Hint()
+		}
+	}
+	v.UIDMap, v.GIDMap = words(slurp("/proc/self/uid_map")), words(slurp("/proc/self/gid_map"))
+	v.MountNS, _ = os.Readlink("/proc/self/ns/mnt")
+	v.UserNS, _ = os.Readlink("/proc/self/ns/user")
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		to, err := os.Readlink("/proc/self/fd/" + e.Name())
+		to, _, _ = strings.Cut(to, ":") // pipes have numbers
+		if err == nil && !strings.HasPrefix(to, "anon_inode") {
+			v.Fds = append(v.Fds, e.Name()+" "+to)
+		}
+	}
+	for _, line := range strings.Split(slurp("/proc/self/status"), "\n") {
+		if k, val, ok := strings.Cut(line, ":"); ok {
+			v.Status[k] = strings.TrimSpace(val)
+		}
+	}
+	for _, line := range strings.Split(slurp("/proc/self/mountinfo"), "\n") {
+		if strings.Contains(line, " shared:") {
+			v.Shared++
+		}
+	}
+	return v
+}
+
+func words(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func slurp(path string) string {
+	b, _ := os.ReadFile(path)
+	return string(b)
+}
+
+// who is a kind of user the constructor treats differently.
+type who struct {
+	name     string
+	uid, gid uint32
+	home     string
+}
+
+func account(t *testing.T, name string) who {
+	t.Helper()
+	if os.Getuid() != 0 {
+		u, err := user.Current()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Skipf("not root: can not become %q, only %q is tried", name, u.Username)
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		t.Skipf("no user %q on this machine: that kind of user is not tried", name)
+	}
+	uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+	gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+	return who{name, uint32(uid), uint32(gid), u.HomeDir}
+}
+
+// binary gives a copy of the test binary that every user can run.
+func binary(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/var/tmp", "dhow-enter-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := os.Open(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	path := filepath.Join(dir, "dhow")
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.Chmod(0o755), out.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// probe runs the copied test binary behind the words of wrap as u (nil: as this process), once
+// entering and once inert.
+func probe(t *testing.T, bin string, u *who, wrap []string, env ...string) (entered, inert view) {
+	t.Helper()
+	return run(t, bin, u, wrap, append(env, "DHOW_ENTER=1")), run(t, bin, u, wrap, append(env, "DHOW_ENTER=0"))
+}
+
+func run(t *testing.T, bin string, u *who, wrap []string, env []string) view {
+	t.Helper()
+	args := append(append([]string{}, wrap...), bin)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append([]string{"ENTER_PROBE=1", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
+	cmd.Stdin, _ = os.Open("/dev/null")
+	cmd.Dir = "/"
+	if u != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.uid, Gid: u.gid}}
+	}
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	var v view
+	if err := json.Unmarshal(out, &v); err != nil {
+		t.Fatalf("%v: %v in %q", args, err, out)
+	}
+	v.Mapping.CallerUID, v.Mapping.CallerGID, v.Mapping.Reason = v.Caller[0], v.Caller[1], v.Reason
+	return v
+}
+
+// clean checks what holds after every successful entering: the process differs from an inert one
+// only in its namespaces.
+func (v view) clean(t *testing.T, inert view) {
+	t.Helper()
+	if v.Err != "" || !v.Entered {
+		t.Fatalf("not entered: %s (%s)", v.Err, v.Hint)
+	}
+	if v.UID != 0 || v.GID != 0 {
+		t.Errorf("ids inside are %d:%d", v.UID, v.GID)
+	}
+	if v.MountNS == inert.MountNS {
+		t.Error("the mount namespace is the caller's")
+	}
+	if v.Shared != 0 {
+		t.Errorf("%d mounts propagate to the outside", v.Shared)
+	}
+	if !slices.Equal(v.Env, inert.Env) {
+		t.Errorf("environment is %q, was %q", v.Env, inert.Env)
+	}
+	if !slices.Equal(v.Fds, inert.Fds) {
+		t.Errorf("descriptors are %q, were %q", v.Fds, inert.Fds)
+	}
+	for _, key := range []string{"SigBlk", "SigIgn", "SigPnd", "ShdPnd", "PPid"} {
+		if v.Status[key] != inert.Status[key] {
+			t.Errorf("%s is %s, was %s", key, v.Status[key], inert.Status[key])
+		}
+	}
+}
+
+func TestKinds(t *testing.T) {
+	bin := binary(t)
+	
+	t.Run("root", func(t *testing.T) {
+		if os.Getuid() != 0 {
+			t.Skip("not root: plain root is not tried")
+		}
+		v, inert := probe(t, bin, nil, nil)
+		v.clean(t, inert)
+		if v.Mapping.Kind != idmap.Root || v.UserNS != inert.UserNS || v.Reason != "" {
+			t.Errorf("got %+v, user namespace %s, was %s", v.Mapping, v.UserNS, inert.UserNS)
+		}
+	})
+	t.Run("subids", func(t *testing.T) {
+		u := account(t, "casey")
+		v, inert := probe(t, bin, &u, nil)
+		v.clean(t, inert)
+		want := fmt.Sprintf("0 %d 1 1 2000000 65536", u.uid)
+		if v.Mapping.Kind != idmap.Subids || v.UIDMap != want {
+			t.Errorf("got %+v with map %q, want %q", v.Mapping, v.UIDMap, want)
+		}
+		if got := v.Mapping.Key(); got != fmt.Sprintf("subids 0:%d:1,1:2000000:65536 0:%d:1,1:2000000:65536", u.uid, u.gid) {
+			t.Errorf("key %q", got)
+		}
+	})
+	t.Run("single", func(t *testing.T) {
+		u := account(t, "casey0")
+		v, inert := probe(t, bin, &u, nil)
+		v.clean(t, inert)
+		if v.Mapping.Kind != idmap.Single || v.UIDMap != fmt.Sprintf("0 %d 1", u.uid) {
+			t.Errorf("got %+v with map %q", v.Mapping, v.UIDMap)
+		}
+		if v.Reason != `no subordinate ids for "casey0" in /etc/subuid` {
+			t.Errorf("reason %q", v.Reason)
+		}
+	})
+}
+
+func TestSurroundings(t *testing.T) {
+	bin := binary(t)
+	u := account(t, "casey")
+		evil := t.TempDir()
+	for _, name := range []string{"newuidmap", "newgidmap", "getsubids"} {
+		if err := os.WriteFile(filepath.Join(evil, name), []byte("#!/bin/sh\necho hostile >&2; exit 1\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	os.Chmod(evil, 0o755)
+	cases := []struct {
+		name string
+		wrap []string
+		env  []string
+		kind idmap.Kind
+	}{
+		{"hostile PATH", nil, []string{"PATH=" + evil}, idmap.Subids},
+		{"HOME unset", []string{"/usr/bin/env", "-u", "HOME"}, nil, idmap.Subids},
+		{"GODEBUG", nil, []string{"GODEBUG=inittrace=0,madvdontneed=1"}, idmap.Subids},
+		{"no_new_privs", []string{"/usr/bin/setpriv", "--no-new-privs"}, nil, idmap.Single},
+		{"SIGCHLD ignored", []string{"/bin/sh", "-c", `trap '' CHLD; exec "$0"`}, nil, idmap.Subids},
+		{"standard descriptors closed", []string{"/bin/sh", "-c", `exec 0<&- 2>&-; exec "$0"`}, nil, idmap.Subids},
+		{"forced single", nil, []string{"DHOW_MAPPING=single"}, idmap.Single},
+		{"nested", []string{"/usr/bin/unshare", "-r"}, nil, idmap.Single},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if len(c.wrap) > 0 {
+				if _, err := os.Stat(c.wrap[0]); err != nil {
+					t.Skipf("%v", err)
+				}
+			}
+			v, inert := probe(t, bin, &u, c.wrap, c.env...)
+			v.clean(t, inert)
+			if v.Mapping.Kind != c.kind {
+				t.Errorf("kind %q (%s), want %q", v.Mapping.Kind, v.Reason, c.kind)
+			}
+			if c.kind == idmap.Single && v.Reason == "" {
+				t.Error("no reason for the lower rung")
+			}
+		})
+	}
+}

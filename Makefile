@@ -24,14 +24,19 @@ all: bin/dhow
 bin/dhow: tools
 	$(GO) build -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $@ .
 
+# The base image of the tests and the demo, from Go modules.
+.PHONY: bin/userland bin/mkbase
+bin/userland bin/mkbase:
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w' -o $@ ./tests/fixture/$(@F)
+
 tools:
 	@sh tests/tools.sh
 
-test: bin/dhow
+test: bin/dhow bin/userland
 	$(GO) test -tags '$(TAGS)' -timeout 25m ./...
 
-demo: bin/dhow
-	bash tests/demo.sh
+demo: bin/dhow bin/userland bin/mkbase
+	sh tests/demo.sh
 
 lint:
 	.ci/run lint

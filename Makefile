@@ -1,7 +1,7 @@
 # make        bin/dhow: static, stripped, reproducible
 # make test   every test, from a bare checkout
 # make demo   a Dockerfile built and run as you, from a bare checkout
-# make lint   what .ci/run checks besides
+# make lint   what .ci/run checks besides the tests
 GO      ?= go
 PREFIX  ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -11,34 +11,29 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 # not link statically. exclude_*, runc_nocriu, sqlite_*, urfave_*: what is never used. dfrundevice:
 # RUN --device is read, to be refused by name.
 TAGS    := netgo osusergo seccomp containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_zfs exclude_disk_quota sqlite_omit_load_extension urfave_cli_no_docs runc_nocriu dfrundevice
-STAMP   := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
-# --build-id=none and -buildid=: neither linker stamps what differs between two folders.
-LDFLAGS := -s -w -buildid= -linkmode external -extldflags "-static -Wl,--build-id=none" $(STAMP)
+# No build ids: they differ between two folders.
+LDFLAGS := -s -w -buildid= -linkmode external -extldflags "-static -Wl,--build-id=none" -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 export CGO_ENABLED = 1
 
-.PHONY: all tools test demo lint install clean
+.PHONY: all tools userland test demo lint install clean bin/dhow
 all: bin/dhow
 
-.PHONY: bin/dhow
 bin/dhow: tools
 	$(GO) build -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $@ .
 
-# The base image of the tests and the demo, from Go modules.
-.PHONY: bin/userland bin/mkbase
-bin/userland bin/mkbase:
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w' -o $@ ./tests/fixture/$(@F)
+# The base image of the tests and the demo: a static multi-call binary, and what packs it.
+userland:
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/userland ./tests/fixture/userland
+	$(GO) build -tags '$(TAGS)' -o bin/mkbase ./tests/fixture/mkbase
 
-tools:
-	@sh tests/tools.sh
-
-test: bin/dhow bin/userland
+test: bin/dhow userland
 	$(GO) test -tags '$(TAGS)' -timeout 25m ./...
 
-demo: bin/dhow bin/userland bin/mkbase
+demo: bin/dhow userland
 	sh tests/demo.sh
 
-lint:
+lint: bin/dhow
 	.ci/run lint
 
 install: bin/dhow
@@ -46,3 +41,13 @@ install: bin/dhow
 
 clean:
 	rm -rf bin dist .cache
+
+# The C side: a compiler, the headers and the static library of libseccomp, and how they are found.
+NEED = gcc libc6-dev libseccomp-dev pkg-config
+HAVE = command -v $(firstword $(CC)) && command -v pkg-config && pkg-config --exists libseccomp
+tools:
+	@{ $(HAVE); } >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	  then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(NEED); \
+	  else echo 'make: a C compiler or the headers of libseccomp are missing; install them with:' >&2; \
+	       echo '  sudo apt-get install -y --no-install-recommends $(NEED)' >&2; exit 1; fi; }

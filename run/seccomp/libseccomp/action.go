@@ -8,16 +8,16 @@ type ScmpAction uint
 
 // The actions; their numbers are libseccomp-golang's.
 const (
-	ActInvalid     ScmpAction = iota // the zero value is no action
-	ActKillThread                    // the calling thread dies with SIGSYS
-	ActTrap                          // SIGSYS is sent
-	ActNotify                        // a listener decides
-	ActErrno                         // the call fails with the return code as errno
-	ActTrace                         // a tracer is told
-	ActAllow                         // the call is made
-	ActLog                           // the call is made and logged
-	ActKillProcess                   // all threads die with SIGSYS
-	ActKill        = ActKillThread   // old name of ActKillThread
+	ActInvalid     ScmpAction      = iota // the zero value is no action
+	ActKillThread                         // the calling thread dies with SIGSYS
+	ActTrap                               // SIGSYS is sent
+	ActNotify                             // a listener decides
+	ActErrno                              // the call fails with the return code as errno
+	ActTrace                              // a tracer is told
+	ActAllow                              // the call is made
+	ActLog                                // the call is made and logged
+	ActKillProcess                        // all threads die with SIGSYS
+	ActKill        = ActKillThread        // old name of ActKillThread
 )
 
 // The values of seccomp(2), SECCOMP_RET_*.

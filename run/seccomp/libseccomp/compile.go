@@ -154,23 +154,38 @@ func muxed(r rule, known abi) []choice {
 }
 
 // decide gives the code for the rules of one system call in the order they were added. As with
-// libseccomp the first rule without conditions holds whatever the others say; conditional
-// notifications alone go before it, so that a listener can watch a part of an allowed call.
+// libseccomp the first rule without conditions holds whatever the others say, and without one the
+// first whose conditions hold. A listener is asked in a part of what is allowed: a conditional
+// notification goes before rules that let the call through and after those that do not, an
+// unconditional one after conditional denials.
 func decide(choices []choice, bits int, fallback uint32) ([]insn, error) {
-	var conditional []choice
-	for _, c := range choices {
-		if len(c.conditions) > 0 && c.returns == retNotify {
-			conditional = append(conditional, c)
+	var denials, notifications, others, conditional []choice
+	always := -1
+	for i, c := range choices {
+		switch {
+		case len(c.conditions) == 0:
+			if always < 0 {
+				always = i
+			}
+		case c.returns == retNotify:
+			notifications = append(notifications, c)
+		case c.returns < retNotify || c.returns >= retKillProcess: // errno, trap, kill
+			denials = append(denials, c)
+		default:
+			others = append(others, c)
 		}
 	}
-	if always := slices.IndexFunc(choices, func(c choice) bool { return len(c.conditions) == 0 }); always >= 0 {
+	switch {
+	case always < 0 && len(notifications) == 0:
+		conditional = choices
+	case always < 0:
+		conditional = slices.Concat(denials, notifications, others)
+	case choices[always].returns == retNotify:
+		conditional, fallback = denials, retNotify
+	case choices[always].returns > retNotify && choices[always].returns < retKillProcess:
+		conditional, fallback = notifications, choices[always].returns
+	default:
 		fallback = choices[always].returns
-	} else {
-		for _, c := range choices {
-			if c.returns != retNotify {
-				conditional = append(conditional, c)
-			}
-		}
 	}
 	if len(conditional) == 0 {
 		return returns(fallback), nil

@@ -9,8 +9,8 @@
 // A filter is compiled in three steps: the rules of each system call become a decision
 // (compile.go), equal neighbours in the table of numbers are merged to spans, and the spans are
 // found by binary search (bpf.go). The decisions are those of libseccomp 2.5; a test in the
-// parent directory compares them. One thing is added on purpose: a conditional rule with
-// [ActNotify] is tried before the other rules of its system call, see [ScmpFilter.AddRuleConditional].
+// parent directory compares them. One thing is added on purpose: how [ActNotify] goes together with
+// other rules of its system call, see [ScmpFilter.AddRuleConditional].
 //
 // Left out: reading notifications, transactions, the PFC text form, and loading. Big-endian
 // machines are not supported.

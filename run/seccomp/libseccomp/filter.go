@@ -102,7 +102,9 @@ func (f *ScmpFilter) AddRule(call ScmpSyscall, action ScmpAction) error {
 
 // AddRuleConditional gives the uses of a system call for which all conditions hold an action. Of
 // several rules for one call the first without conditions decides; if there is none, the first
-// whose conditions hold. Conditional rules with [ActNotify] come before all others.
+// whose conditions hold. [ActNotify] takes part of what is allowed and nothing of what is denied:
+// its conditional rules go before rules that let the call through, its unconditional ones leave
+// conditional denials standing.
 func (f *ScmpFilter) AddRuleConditional(call ScmpSyscall, action ScmpAction, conditions []ScmpCondition) error {
 	if !f.IsValid() {
 		return errNoFilter

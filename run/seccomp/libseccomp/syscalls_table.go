@@ -208,7 +208,7 @@ var table = [...]entry{
 	{"lstat", [columns]int32{107, 6, 6, 107, -1, -1}},
 	{"lstat64", [columns]int32{196, -1, -1, 196, -1, -1}},
 	{"madvise", [columns]int32{219, 28, 28, 220, 233, 233}},
-	{"map_shadow_stack", [columns]int32{453, 453, 453, 453, 453, 453}},
+	{"map_shadow_stack", [columns]int32{453, 453, -1, 453, 453, 453}},
 	{"mbind", [columns]int32{274, 237, 237, 319, 235, 235}},
 	{"membarrier", [columns]int32{375, 324, 324, 389, 283, 283}},
 	{"memfd_create", [columns]int32{356, 319, 319, 385, 279, 279}},

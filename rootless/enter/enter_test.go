@@ -222,7 +222,7 @@ func (v view) clean(t *testing.T, inert view) {
 
 func TestKinds(t *testing.T) {
 	bin := binary(t)
-	
+
 	t.Run("root", func(t *testing.T) {
 		if os.Getuid() != 0 {
 			t.Skip("not root: plain root is not tried")
@@ -261,7 +261,7 @@ func TestKinds(t *testing.T) {
 func TestSurroundings(t *testing.T) {
 	bin := binary(t)
 	u := account(t, "casey")
-		evil := t.TempDir()
+	evil := t.TempDir()
 	for _, name := range []string{"newuidmap", "newgidmap", "getsubids"} {
 		if err := os.WriteFile(filepath.Join(evil, name), []byte("#!/bin/sh\necho hostile >&2; exit 1\n"), 0o755); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,124 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Supervisor tells whether the kernel hands system calls to a supervisor, which a single-id map
+// needs: seccomp user notification with killable waiting (Linux 5.19, seccomp_unotify(2)).
+func Supervisor() Probe {
+	p := Probe{Name: "supervisor", Value: "none"}
+	notify := uint32(unix.SECCOMP_RET_USER_NOTIF)
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&notify))); errno != 0 {
+		p.Reason = "seccomp user notification: " + errno.Error()
+		p.Cure = "use Linux 5.19 or newer with CONFIG_SECCOMP_FILTER=y"
+		return p
+	}
+	// Flags are checked before the program is read: EFAULT means that they are known.
+	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, 0); errno == unix.EINVAL {
+		p.Reason = "the kernel is older than 5.19: a signal can interrupt and repeat a supervised call"
+		p.Cure = "use Linux 5.19 or newer"
+		return p
+	}
+	p.Value = "notify"
+	return p
+}
+
+// Proc tells whether a fresh /proc can be mounted for a new pid namespace: the kernel refuses that
+// to a user namespace when parts of the present one are covered (mount_namespaces(7)).
+func Proc() Probe {
+	p := Probe{Name: "proc", Value: "fresh"}
+	b, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return Probe{Name: "proc", Value: "none", Reason: err.Error(), Cure: "mount -t proc proc /proc"}
+	}
+	if covered := coveredProc(string(b)); covered != "" {
+		p.Value = "bound"
+		p.Reason = fmt.Sprintf("%s of the surrounding container is covered", covered)
+		p.Cure = "start that container with an unmasked /proc (docker: --security-opt systempaths=unconfined, Kubernetes: procMount: Unmasked)"
+	}
+	return p
+}
+
+// coveredProc gives the first mount below /proc that hides a part of it, empty when there is none.
+// binfmt_misc is a directory made to be mounted on and does not count.
+func coveredProc(mountinfo string) string {
+	for _, line := range strings.Split(mountinfo, "\n") {
+		f := strings.Fields(line)
+		if len(f) > 4 && strings.HasPrefix(f[4], "/proc/") && f[4] != "/proc/sys/fs/binfmt_misc" {
+			return f[4]
+		}
+	}
+	return ""
+}
+
+// Tun tells whether the private network can be made on a tun device.
+func Tun() Probe {
+	const path = "/dev/net/tun"
+	p := Probe{Name: "tun", Value: "none"}
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	switch {
+	case err == nil:
+		unix.Close(fd)
+		p.Value = "tun"
+	case errors.Is(err, unix.ENOENT):
+		p.Reason, p.Cure = path+" is missing", "sudo modprobe tun (in a container: give it --device /dev/net/tun)"
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		p.Reason, p.Cure = path+" may not be opened", "sudo chmod 666 "+path
+	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		p.Reason, p.Cure = "the kernel has no tun driver", "sudo modprobe tun"
+	default:
+		p.Reason = fmt.Sprintf("opening %s: %v", path, err)
+	}
+	return p
+}
+
+// Cgroup tells whether limits can be set: on "v2" a container gets a cgroup of its own, on "none" it
+// runs without limits.
+func Cgroup() Probe {
+	p := Probe{Name: "cgroup", Value: "none"}
+	var st unix.Statfs_t
+	if err := unix.Statfs("/sys/fs/cgroup", &st); err != nil {
+		p.Reason = fmt.Sprintf("looking at /sys/fs/cgroup: %v", err)
+		return p
+	}
+	if st.Type != unix.CGROUP2_SUPER_MAGIC {
+		p.Reason = "the host has cgroup v1"
+		p.Cure = "boot with systemd.unified_cgroup_hierarchy=1"
+		if os.Geteuid() == 0 && unix.Access("/sys/fs/cgroup/memory/cgroup.procs", unix.W_OK) == nil {
+			p.Value = "v1"
+		}
+		return p
+	}
+	b, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		p.Reason = err.Error()
+		return p
+	}
+	dir := filepath.Join("/sys/fs/cgroup", ownCgroup(string(b)))
+	if err := unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK); err != nil {
+		p.Reason = fmt.Sprintf("%s may not be written: it is not delegated", dir)
+		p.Cure = "systemd-run --user --scope -p Delegate=yes dhow …"
+		return p
+	}
+	p.Value = "v2"
+	return p
+}
+
+// ownCgroup gives the path in the unified hierarchy from /proc/self/cgroup (cgroups(7)).
+func ownCgroup(text string) string {
+	for _, line := range strings.Split(text, "\n") {
+		if path, ok := strings.CutPrefix(line, "0::"); ok {
+			return path
+		}
+	}
+	return "/"
+}

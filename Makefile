@@ -11,8 +11,9 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 # not link statically. exclude_*, runc_nocriu, sqlite_*, urfave_*: what is never used. dfrundevice:
 # RUN --device is read, to be refused by name.
 TAGS    := netgo osusergo seccomp containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_zfs exclude_disk_quota sqlite_omit_load_extension urfave_cli_no_docs runc_nocriu dfrundevice
+STAMP   := github.com/dhow-containers/dhow/commands
 # No build ids: they differ between two folders.
-LDFLAGS := -s -w -buildid= -linkmode external -extldflags "-static -Wl,--build-id=none" -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+LDFLAGS := -s -w -buildid= -linkmode external -extldflags "-static -Wl,--build-id=none" -X $(STAMP).Version=$(VERSION) -X $(STAMP).Commit=$(COMMIT)
 
 export CGO_ENABLED = 1
 

@@ -110,3 +110,11 @@ func (p Platform) runs() bool {
 	h := HostPlatform()
 	return p.OS == h.OS && p.Architecture == h.Architecture
 }
+
+// check refuses platforms whose steps cannot run here.
+func (p Platform) check() error {
+	if p.runs() {
+		return nil
+	}
+	return fmt.Errorf("platform %s is not supported yet: this machine is %s and steps run on it alone", p, HostPlatform())
+}

@@ -29,12 +29,12 @@ userland:
 	$(GO) build -tags '$(TAGS)' -o bin/mkbase ./tests/fixture/mkbase
 
 test: bin/dhow userland
-	$(GO) test -tags '$(TAGS)' -timeout 25m ./...
+	$(GO) test -json -tags '$(TAGS)' -timeout 25m ./... | $(GO) run ./tests/report
 
 demo: bin/dhow userland
 	sh tests/demo.sh
 
-lint: bin/dhow
+lint: tools
 	.ci/run lint
 
 install: bin/dhow

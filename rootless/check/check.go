@@ -6,6 +6,8 @@
 package check
 
 import (
+	"errors"
+
 	"github.com/dhow-containers/dhow/rootless/enter"
 	"github.com/dhow-containers/dhow/rootless/idmap"
 )
@@ -45,7 +47,8 @@ func Mapping(m idmap.Mapping) Probe {
 	p := Probe{Name: "mapping", Value: string(m.Kind), Reason: m.Reason, Cure: enter.Cure()}
 	if err := enter.Err(); err != nil {
 		p.Value, p.Reason = "none", err.Error()
-		if e, ok := err.(*enter.Error); ok {
+		var e *enter.Error
+		if errors.As(err, &e) {
 			p.Cure = e.Hint()
 		}
 	}

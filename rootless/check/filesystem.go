@@ -100,7 +100,7 @@ func fsName(dir string) string {
 		unix.TMPFS_MAGIC: "tmpfs", unix.OVERLAYFS_SUPER_MAGIC: "overlay", unix.NFS_SUPER_MAGIC: "nfs",
 		unix.FUSE_SUPER_MAGIC: "fuse", unix.V9FS_MAGIC: "9p",
 	}
-	if name := names[int64(st.Type)]; name != "" {
+	if name := names[int64(st.Type)]; name != "" { //nolint:unconvert // 32 bits on other architectures
 		return name
 	}
 	return fmt.Sprintf("a file system of type %#x", st.Type)

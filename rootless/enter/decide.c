@@ -24,9 +24,9 @@ static int one_of(const char *s, const char *const *list)
 
 /* Verbs that work anywhere. */
 static const char *const plain_verbs[] = { "version", "help", "completion", "man", NULL };
-static const char *const plain_flags[] = { "-h", "-help", "--help", "-v", "-version", "--version", NULL };
+static const char *const plain_flags[] = { "-h", "--help", "-v", "--version", NULL };
 /* Global flags whose value is the next word. */
-static const char *const value_flags[] = { "--root", "-root", "--log-level", "-log-level", "-l", "--config", "-config", NULL };
+static const char *const value_flags[] = { "--root", "--config", NULL };
 
 int enter_needed(int argc, char **argv)
 {

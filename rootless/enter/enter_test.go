@@ -176,7 +176,7 @@ func run(t *testing.T, bin string, u *who, wrap []string, env []string) view {
 	cmd.Stdin, _ = os.Open("/dev/null")
 	cmd.Dir = "/"
 	if u != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.uid, Gid: u.gid}}
+		cmd.SysProcAttr = credential(*u)
 	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -301,3 +301,9 @@ func TestSurroundings(t *testing.T) {
 		})
 	}
 }
+
+func credential(u who) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.uid, Gid: u.gid}}
+}
+
+func itoa(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

@@ -74,6 +74,14 @@ func cure(code int, detail string) string {
 	return ""
 }
 
+// The steps by name, for the table of diagnose; tests can not see C.
+const (
+	stepUnshare      = C.STEP_UNSHARE
+	stepUnshareMount = C.STEP_UNSHARE_MOUNT
+	stepUIDMap       = C.STEP_UIDMAP
+	stepPropagation  = C.STEP_PROPAGATION
+)
+
 var steps = map[int]string{
 	C.STEP_FORK:          "starting a helper process",
 	C.STEP_UNSHARE:       "creating a user namespace",
@@ -123,7 +131,6 @@ type facts struct {
 	debian            string // kernel.unprivileged_userns_clone
 	appArmor          string // kernel.apparmor_restrict_unprivileged_userns
 	seccomp           bool   // a filter is loaded
-	chrooted          bool
 	root              bool
 	exe               string
 }
@@ -138,10 +145,6 @@ func hostFacts() facts {
 		root:     C.dhow_enter_record.uid == 0,
 	}
 	f.exe, _ = os.Executable()
-	var root, one syscall.Stat_t
-	if syscall.Stat("/", &root) == nil && syscall.Stat("/proc/1/root/.", &one) == nil {
-		f.chrooted = root.Dev != one.Dev || root.Ino != one.Ino
-	}
 	return f
 }
 
@@ -165,7 +168,7 @@ func diagnose(step int, errno syscall.Errno, f facts) (cause, hint string) {
 		}
 		return "the limit of namespaces or of their nesting (32) is reached", "sudo sysctl -w user.max_user_namespaces=15000, or nest less"
 	case syscall.EINVAL, syscall.ENOSYS:
-		if step == C.STEP_UNSHARE {
+		if step == stepUnshare {
 			return "the kernel has no user namespaces", "use a kernel with CONFIG_USER_NS=y"
 		}
 	case syscall.ENOENT:
@@ -179,10 +182,10 @@ func diagnose(step int, errno syscall.Errno, f facts) (cause, hint string) {
 		case f.seccomp:
 			return "a seccomp filter of the surrounding container forbids it",
 				"start that container with --security-opt seccomp=unconfined (Kubernetes: seccompProfile type Unconfined)"
-		case step == C.STEP_UNSHARE && f.chrooted:
-			return "user namespaces can not be made in a chroot", "run dhow outside of the chroot"
-		case step == C.STEP_UNSHARE_MOUNT:
+		case step == stepUnshareMount:
 			return "root lacks CAP_SYS_ADMIN", "start that container with --cap-add SYS_ADMIN, or run dhow as another user"
+		case step == stepUnshare:
+			return "the host forbids it", "run dhow outside of a chroot and of security modules that forbid user namespaces"
 		}
 	}
 	return "", ""

@@ -2,19 +2,69 @@ package network
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/dhow-containers/dhow/run/network/dns"
+	"github.com/dhow-containers/dhow/run/network/stack"
+	"github.com/dhow-containers/dhow/run/network/tun"
+)
+
+const (
+	// deviceName is what scripts in images look for.
+	deviceName = "eth0"
+	// mtu is the largest packet of the private network, in bytes. It never leaves this machine and
+	// the cost is by packet; it is the largest multiple of eight below 64 KiB, as for loopback
+	// devices of other user-space networks.
+	mtu = 65520
 )
 
 // Stack is the running network of one container.
-type Stack struct{}
+type Stack struct{ stack *stack.Stack }
 
-// Attach gives the network namespace of process pid the private network described by cfg.
-func Attach(ctx context.Context, pid int, cfg Config) (*Stack, error) {
-	return nil, errors.New("private network is being written")
+// Attach gives the network namespace of process pid the private network described by c: a device
+// with its addresses and routes, and whoever answers at its other end. The loopback device is
+// brought up as well. The error of a missing device is a [*tun.OpenError], which names the cure.
+// The caller closes the stack when the container has ended.
+func Attach(ctx context.Context, pid int, c Config) (*Stack, error) {
+	if c.mode() != Private {
+		return nil, fmt.Errorf("network %q has no stack", c.Mode)
+	}
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	device := tun.Config{
+		Name: deviceName, MTU: mtu,
+		Addresses: []netip.Prefix{containerV4}, Gateways: []netip.Addr{gatewayV4},
+	}
+	own := []netip.Addr{gatewayV4, resolverV4}
+	if tun.HasIPv6() {
+		// Without a way out, programs would try IPv6 in vain first.
+		device.Addresses = append(device.Addresses, containerV6)
+		device.Gateways = append(device.Gateways, gatewayV6)
+		own = append(own, gatewayV6)
+	}
+	file, err := tun.Open(pid, device)
+	if err != nil {
+		return nil, fmt.Errorf("making the private network: %w", err)
+	}
+	running, err := stack.New(file, stack.Config{
+		MTU: mtu, Own: own, DNS: resolverV4, Resolver: &dns.Forwarder{Servers: c.servers},
+	})
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("making the private network: %w", err)
+	}
+	return &Stack{stack: running}, nil
 }
 
-// Close ends the network: open connections are cut.
-func (s *Stack) Close() error { return nil }
+// Close ends the network after the container's last process did. What that process sent is still
+// delivered, see [stack.Stack.Close].
+func (s *Stack) Close() error { return s.stack.Close() }
 
-// Check tells whether the private network can be made here; the error names the cure.
-func Check() error { return nil }
+// Check tells whether the private network can be made here. The error is a [*tun.OpenError], which
+// names the cure.
+func Check() error { return tun.Check() }

@@ -1,0 +1,192 @@
+package tun
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// route speaks rtnetlink(7) in the network namespace of the thread that dialled it.
+type route struct {
+	fd       int
+	sequence uint32
+}
+
+func dialRoute() (*route, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("opening a netlink socket: %w", err)
+	}
+	return &route{fd: fd}, nil
+}
+
+func (r *route) close() { unix.Close(r.fd) }
+
+// configure brings lo and the device of c up with its addresses and routes.
+func (r *route) configure(c Config) error {
+	// The thread is in the namespace, so are the devices that package net sees.
+	device, err := index(r.fd, c.Name)
+	if err != nil {
+		return err
+	}
+	const loopback = 1 // always, net/core/dev.c
+	if err := r.up(loopback, 0); err != nil {
+		return fmt.Errorf("bringing lo up: %w", err)
+	}
+	// Addresses come before the device is up: the kernel makes no link-local one of its own then.
+	if err := r.quiet(device); err != nil {
+		return fmt.Errorf("configuring network device %q: %w", c.Name, err)
+	}
+	for _, a := range c.Addresses {
+		if err := r.address(device, a); err != nil {
+			return fmt.Errorf("giving network device %q the address %s: %w", c.Name, a, err)
+		}
+	}
+	if err := r.up(device, c.MTU); err != nil {
+		return fmt.Errorf("bringing network device %q up: %w", c.Name, err)
+	}
+	for _, g := range c.Gateways {
+		if err := r.defaultRoute(device, g); err != nil {
+			return fmt.Errorf("setting the default route to %s: %w", g, err)
+		}
+	}
+	return nil
+}
+
+// index gives the number of a device; any socket of the namespace will do for asking.
+func index(fd int, name string) (uint32, error) {
+	request, err := unix.NewIfreq(name)
+	if err != nil {
+		return 0, err
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, request); err != nil {
+		return 0, fmt.Errorf("looking for network device %q: %w", name, err)
+	}
+	return request.Uint32(), nil
+}
+
+// up brings a device up, with an MTU in bytes unless it is 0.
+func (r *route) up(device uint32, mtu int) error {
+	m := linkMessage(device, unix.IFF_UP)
+	if mtu != 0 {
+		m.attribute(unix.IFLA_MTU, binary.NativeEndian.AppendUint32(nil, uint32(mtu)))
+	}
+	return r.ask(unix.RTM_NEWLINK, 0, m)
+}
+
+// quiet keeps the kernel from giving the device a link-local IPv6 address and from asking for
+// routers, which nobody would answer. A kernel without IPv6 has nothing to keep quiet.
+func (r *route) quiet(device uint32) error {
+	const addrGenNone = 1 // IN6_ADDR_GEN_MODE_NONE, linux/if_link.h
+	var mode, inet6, families message
+	mode.attribute(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenNone})
+	inet6.attribute(unix.AF_INET6|unix.NLA_F_NESTED, mode)
+	families = linkMessage(device, 0)
+	families.attribute(unix.IFLA_AF_SPEC|unix.NLA_F_NESTED, inet6)
+	err := r.ask(unix.RTM_NEWLINK, 0, families)
+	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
+		return nil
+	}
+	return err
+}
+
+func linkMessage(device, flags uint32) message {
+	// struct ifinfomsg
+	m := message{unix.AF_UNSPEC, 0, 0, 0}
+	m = binary.NativeEndian.AppendUint32(m, device)
+	m = binary.NativeEndian.AppendUint32(m, flags) // wished
+	return binary.NativeEndian.AppendUint32(m, flags)
+}
+
+func (r *route) address(device uint32, p netip.Prefix) error {
+	var flags byte
+	if p.Addr().Is6() {
+		flags = unix.IFA_F_NODAD // nobody else is there
+	}
+	// struct ifaddrmsg
+	m := message{family(p.Addr()), byte(p.Bits()), flags, unix.RT_SCOPE_UNIVERSE}
+	m = binary.NativeEndian.AppendUint32(m, device)
+	m.attribute(unix.IFA_LOCAL, p.Addr().AsSlice())
+	m.attribute(unix.IFA_ADDRESS, p.Addr().AsSlice())
+	return r.ask(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, m)
+}
+
+func (r *route) defaultRoute(device uint32, gateway netip.Addr) error {
+	// struct rtmsg
+	m := message{
+		family(gateway), 0, 0, 0, unix.RT_TABLE_MAIN, unix.RTPROT_BOOT, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST,
+		0, 0, 0, 0,
+	}
+	m.attribute(unix.RTA_GATEWAY, gateway.AsSlice())
+	m.attribute(unix.RTA_OIF, binary.NativeEndian.AppendUint32(nil, device))
+	return r.ask(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, m)
+}
+
+func family(a netip.Addr) byte {
+	if a.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
+
+// message is the body of a request: a fixed struct, then attributes.
+type message []byte
+
+func (m *message) attribute(kind uint16, value []byte) {
+	*m = binary.NativeEndian.AppendUint16(*m, uint16(unix.SizeofRtAttr+len(value)))
+	*m = binary.NativeEndian.AppendUint16(*m, kind)
+	*m = append(*m, value...)
+	for len(*m)%unix.RTA_ALIGNTO != 0 {
+		*m = append(*m, 0)
+	}
+}
+
+// ask sends a request and waits for the kernel's word on it, which comes before sendto returns.
+func (r *route) ask(kind, flags uint16, body message) error {
+	r.sequence++
+	out := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(body)))
+	out = binary.NativeEndian.AppendUint16(out, kind)
+	out = binary.NativeEndian.AppendUint16(out, flags|unix.NLM_F_REQUEST|unix.NLM_F_ACK)
+	out = binary.NativeEndian.AppendUint32(out, r.sequence)
+	out = binary.NativeEndian.AppendUint32(out, 0)
+	if err := unix.Sendto(r.fd, append(out, body...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	var in [4096]byte
+	for {
+		n, _, err := unix.Recvfrom(r.fd, in[:], 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n < unix.SizeofNlMsghdr+4 || binary.NativeEndian.Uint32(in[8:]) != r.sequence {
+			continue
+		}
+		if binary.NativeEndian.Uint16(in[4:]) != unix.NLMSG_ERROR {
+			return errors.New("unexpected answer from the kernel")
+		}
+		if code := int32(binary.NativeEndian.Uint32(in[unix.SizeofNlMsghdr:])); code != 0 {
+			return unix.Errno(-code)
+		}
+		return nil
+	}
+}
+
+// HasIPv6 tells whether this process's network namespace has a default route for IPv6 and a
+// kernel that knows it.
+func HasIPv6() bool {
+	// A connected datagram socket asks the routing table; nothing is sent. The address is
+	// documentation's (RFC 3849).
+	conn, err := net.Dial("udp6", "[2001:db8::1]:9")
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}

@@ -14,6 +14,10 @@
 
 #include "enter.h"
 
+#ifndef ETC
+#define ETC "/etc" /* the test of the readers has one of its own */
+#endif
+
 /* nobody and nogroup are 65534 in every distribution's images: with fewer ids they could not be
  * unpacked, and one id with recorded owners serves better. 0 is the caller. */
 #define ENOUGH 65535
@@ -112,7 +116,7 @@ static void find_names(uint32_t uid, struct names *names)
 	char *line;
 
 	names->count = 0;
-	if (open_lines(&l, "/etc/passwd") >= 0) {
+	if (open_lines(&l, ETC "/passwd") >= 0) {
 		while ((line = next_line(&l))) {
 			char *rest = line, *name = strsep(&rest, ":"), *id;
 			uint32_t value;
@@ -205,7 +209,7 @@ static int has_service(void)
 	char *line;
 	int found = 0;
 
-	if (open_lines(&l, "/etc/nsswitch.conf") < 0)
+	if (open_lines(&l, ETC "/nsswitch.conf") < 0)
 		return 0;
 	while ((line = next_line(&l))) {
 		char *word, *save = NULL;
@@ -265,9 +269,9 @@ int enter_subids(uint32_t uid, uint32_t gid, struct enter_map *uids, struct ente
 	if (has_service())
 		ask_service(&names, uids, gids);
 	if (uids->count == 1)
-		read_ranges("/etc/subuid", uid, &names, uids);
+		read_ranges(ETC "/subuid", uid, &names, uids);
 	if (gids->count == 1)
-		read_ranges("/etc/subgid", uid, &names, gids);
+		read_ranges(ETC "/subgid", uid, &names, gids);
 
 	snprintf(detail, size, "%s", names.count > 0 ? names.name[0] : "");
 	if (uids->count == 1)

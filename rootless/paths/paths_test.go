@@ -197,3 +197,15 @@ func TestStoreBehindSymlink(t *testing.T) {
 		t.Errorf("store %q: %v", store, err)
 	}
 }
+
+// Whatever stands in passwd(5), a home is an absolute path that is not the root directory.
+func FuzzPasswdHome(f *testing.F) {
+	f.Add(passwd, uint32(1001))
+	f.Add("a:b:1:c:d:/x/../..:sh\n", uint32(1))
+	f.Fuzz(func(t *testing.T, file string, uid uint32) {
+		home, err := passwdHome(uid, fake(nil, file))
+		if err == nil && (!filepath.IsAbs(home) || home == "/" || home != filepath.Clean(home)) {
+			t.Errorf("home %q", home)
+		}
+	})
+}

@@ -1,0 +1,94 @@
+package ownership
+
+import "golang.org/x/sys/unix"
+
+const auditArch = 0xc000003e // AUDIT_ARCH_X86_64
+
+// calls by number. What a call is given beyond its common form is done here.
+var calls = [...]call{
+	unix.SYS_STAT: func(w *worker, a *[6]uint64) answer { return w.statAt(unix.AT_FDCWD, a[0], a[1], 0) },
+	unix.SYS_LSTAT: func(w *worker, a *[6]uint64) answer {
+		return w.statAt(unix.AT_FDCWD, a[0], a[1], unix.AT_SYMLINK_NOFOLLOW)
+	},
+	unix.SYS_ACCESS: func(w *worker, a *[6]uint64) answer { return w.accessAt(unix.AT_FDCWD, a[0], uint32(a[1]), 0) },
+	unix.SYS_CHOWN: func(w *worker, a *[6]uint64) answer {
+		return w.chownAt(unix.AT_FDCWD, a[0], uint32(a[1]), uint32(a[2]), 0)
+	},
+	unix.SYS_LCHOWN: func(w *worker, a *[6]uint64) answer {
+		return w.chownAt(unix.AT_FDCWD, a[0], uint32(a[1]), uint32(a[2]), unix.AT_SYMLINK_NOFOLLOW)
+	},
+	unix.SYS_CHMOD: func(w *worker, a *[6]uint64) answer { return w.chmodAt(unix.AT_FDCWD, a[0], uint32(a[1]), 0) },
+	unix.SYS_OPEN: func(w *worker, a *[6]uint64) answer {
+		return w.openAt(unix.AT_FDCWD, a[0], uint64(uint32(a[1])), uint32(a[2]), nil)
+	},
+	unix.SYS_CREAT: func(w *worker, a *[6]uint64) answer {
+		return w.openAt(unix.AT_FDCWD, a[0], unix.O_CREAT|unix.O_WRONLY|unix.O_TRUNC, uint32(a[1]), nil)
+	},
+	unix.SYS_MKDIR: func(w *worker, a *[6]uint64) answer { return w.mkdirAt(unix.AT_FDCWD, a[0], uint32(a[1])) },
+	unix.SYS_MKNOD: func(w *worker, a *[6]uint64) answer {
+		return w.mknodAt(unix.AT_FDCWD, a[0], uint32(a[1]), uint64(uint32(a[2])))
+	},
+	unix.SYS_SYMLINK: func(w *worker, a *[6]uint64) answer { return w.symlinkAt(a[0], unix.AT_FDCWD, a[1]) },
+	unix.SYS_UNLINK:  func(w *worker, a *[6]uint64) answer { return w.unlinkAt(unix.AT_FDCWD, a[0]) },
+	unix.SYS_RMDIR:   func(w *worker, a *[6]uint64) answer { return w.unlinkAt(unix.AT_FDCWD, a[0]) },
+	unix.SYS_RENAME: func(w *worker, a *[6]uint64) answer {
+		return w.renameAt(unix.AT_FDCWD, a[0], unix.AT_FDCWD, a[1])
+	},
+	unix.SYS_LINK: func(w *worker, a *[6]uint64) answer { return w.linkAt(unix.AT_FDCWD, a[1]) },
+	unix.SYS_UTIME: func(w *worker, a *[6]uint64) answer {
+		return w.permitOwner(unix.AT_FDCWD, a[0], 0, a[1] == 0)
+	},
+	unix.SYS_UTIMES: func(w *worker, a *[6]uint64) answer {
+		return w.permitOwner(unix.AT_FDCWD, a[0], 0, a[1] == 0)
+	},
+	unix.SYS_FUTIMESAT: func(w *worker, a *[6]uint64) answer {
+		return w.permitOwner(int32(a[0]), a[1], 0, a[2] == 0)
+	},
+	unix.SYS_GETRLIMIT: onGetrlimit,
+	unix.SYS_SETRLIMIT: onSetrlimit,
+
+	unix.SYS_NEWFSTATAT: onNewfstatat, unix.SYS_FSTAT: onFstat, unix.SYS_STATX: onStatx,
+	unix.SYS_FACCESSAT: onFaccessat, unix.SYS_FACCESSAT2: onFaccessat2,
+	unix.SYS_FCHOWN: onFchown, unix.SYS_FCHOWNAT: onFchownat,
+	unix.SYS_FCHMOD: onFchmod, unix.SYS_FCHMODAT: onFchmodat, unix.SYS_FCHMODAT2: onFchmodat2,
+	unix.SYS_OPENAT: onOpenat, unix.SYS_OPENAT2: onOpenat2,
+	unix.SYS_MKDIRAT: onMkdirat, unix.SYS_MKNODAT: onMknodat, unix.SYS_SYMLINKAT: onSymlinkat,
+	unix.SYS_UNLINKAT: onUnlinkat, unix.SYS_RENAMEAT: onRenameat, unix.SYS_RENAMEAT2: onRenameat,
+	unix.SYS_LINKAT: onLinkat, unix.SYS_TRUNCATE: onTruncate, unix.SYS_CHDIR: onChdir,
+	unix.SYS_UTIMENSAT: onUtimensat,
+	unix.SYS_EXECVE:    onExecve, unix.SYS_EXECVEAT: onExecveat,
+	unix.SYS_GETUID: onGetuid, unix.SYS_GETEUID: onGeteuid, unix.SYS_GETGID: onGetgid,
+	unix.SYS_GETEGID: onGetegid, unix.SYS_GETRESUID: onGetresuid, unix.SYS_GETRESGID: onGetresgid,
+	unix.SYS_GETGROUPS: onGetgroups,
+	unix.SYS_SETUID:    onSetuid, unix.SYS_SETREUID: onSetreuid, unix.SYS_SETRESUID: onSetresuid,
+	unix.SYS_SETFSUID: onSetfsuid, unix.SYS_SETGID: onSetgid, unix.SYS_SETREGID: onSetregid,
+	unix.SYS_SETRESGID: onSetresgid, unix.SYS_SETFSGID: onSetfsgid, unix.SYS_SETGROUPS: onSetgroups,
+	unix.SYS_CAPGET: onCapget, unix.SYS_CAPSET: onCapset, unix.SYS_UMASK: onUmask,
+	unix.SYS_PRCTL: onPrctl, unix.SYS_PRLIMIT64: onPrlimit64,
+	unix.SYS_CHROOT: onChroot, unix.SYS_PIVOT_ROOT: onPivotRoot, unix.SYS_SETNS: onNewMounts,
+	unix.SYS_UNSHARE: onNewMounts, unix.SYS_CLONE: onNewMounts, unix.SYS_CLONE3: onClone3,
+	unix.SYS_SETXATTR: onSetxattr, unix.SYS_LSETXATTR: onSetxattr, unix.SYS_FSETXATTR: onSetxattr,
+	unix.SYS_GETXATTR: onGetxattr, unix.SYS_LGETXATTR: onGetxattr, unix.SYS_FGETXATTR: onGetxattr,
+	unix.SYS_REMOVEXATTR: onGetxattr, unix.SYS_LREMOVEXATTR: onGetxattr, unix.SYS_FREMOVEXATTR: onGetxattr,
+	unix.SYS_LISTXATTR: onListxattr, unix.SYS_LLISTXATTR: onLlistxattr, unix.SYS_FLISTXATTR: onFlistxattr,
+	sysSetxattrat: onSetxattrat, sysGetxattrat: onGetxattrat, sysListxattrat: onListxattrat,
+	sysRemovexattrat:    onRemovexattrat,
+	unix.SYS_GETSOCKOPT: onGetsockopt,
+}
+
+// foreignLimit tells whether a call of i386 or x32 is about the limit that carries credentials. It
+// is the one thing such a program must not do past the table.
+func foreignLimit(n *notification) bool {
+	const i386, x32 = 0x40000003, 0x40000000
+	switch {
+	case n.arch == i386 && (n.nr == 75 || n.nr == 76 || n.nr == 191): // setrlimit, getrlimit, ugetrlimit
+		return uint32(n.args[0]) == credLimit
+	case n.arch == i386 && n.nr == 340: // prlimit64
+		return uint32(n.args[1]) == credLimit
+	case n.arch == auditArch && (n.nr == x32+97 || n.nr == x32+160):
+		return uint32(n.args[0]) == credLimit
+	case n.arch == auditArch && n.nr == x32+302:
+		return uint32(n.args[1]) == credLimit
+	}
+	return false
+}

@@ -1,0 +1,104 @@
+package ownership
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The listener's side of seccomp_unotify(2); structures and numbers of <linux/seccomp.h>.
+
+const (
+	ioctlRecv     = 0xc0502100
+	ioctlSend     = 0xc0182101
+	ioctlIDValid  = 0x40082102
+	ioctlAddFD    = 0x40182103
+	ioctlSetFlags = 0x40082104
+
+	flagContinue   = 1 // SECCOMP_USER_NOTIF_FLAG_CONTINUE
+	flagAddFDSend  = 2 // SECCOMP_ADDFD_FLAG_SEND
+	flagSyncWakeUp = 1 // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6
+)
+
+// notification is struct seccomp_notif.
+type notification struct {
+	id    uint64
+	pid   uint32 // the thread that called, as the supervisor sees it
+	flags uint32
+	nr    int32
+	arch  uint32
+	ip    uint64
+	args  [6]uint64
+}
+
+// response is struct seccomp_notif_resp.
+type response struct {
+	id    uint64
+	val   int64
+	err   int32
+	flags uint32
+}
+
+// addFD is struct seccomp_notif_addfd.
+type addFD struct {
+	id         uint64
+	flags      uint32
+	srcfd      uint32
+	newfd      uint32
+	newfdFlags uint32
+}
+
+// receive blocks until a process calls.
+func receive(fd int, n *notification) unix.Errno {
+	*n = notification{} // the kernel insists
+	_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlRecv, uintptr(unsafe.Pointer(n)))
+	return e
+}
+
+func send(fd int, r *response) unix.Errno {
+	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), ioctlSend, uintptr(unsafe.Pointer(r)))
+	return e
+}
+
+// valid tells whether the calling thread still waits: what was read of it before was its own.
+func valid(fd int, id uint64) bool {
+	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), ioctlIDValid, uintptr(unsafe.Pointer(&id)))
+	return e == 0
+}
+
+// sendFD installs src in the calling process and answers the call with its number.
+func sendFD(fd int, id uint64, src int, cloexec bool) unix.Errno {
+	a := addFD{id: id, flags: flagAddFDSend, srcfd: uint32(src)}
+	if cloexec {
+		a.newfdFlags = unix.O_CLOEXEC
+	}
+	_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlAddFD, uintptr(unsafe.Pointer(&a)))
+	return e
+}
+
+// setSyncWakeUp makes the kernel hand the processor over between caller and supervisor; false on
+// kernels that can not.
+func setSyncWakeUp(fd int) bool {
+	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), ioctlSetFlags, flagSyncWakeUp)
+	return e == 0
+}
+
+// wait polls until a process calls or none is left, which it tells by false. Before Linux 6.6
+// receive would sleep for ever once the last process is gone.
+func wait(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(p, -1)
+		if err == unix.EINTR {
+			continue
+		}
+		return err == nil && p[0].Revents&unix.POLLIN != 0
+	}
+}
+
+// orphaned tells whether no process is left that could call.
+func orphaned(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd)}}
+	_, err := unix.Poll(p, 0)
+	return err == nil && p[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
+}

@@ -1,0 +1,209 @@
+package ownership
+
+import (
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// object is a file a worker looks at more closely.
+type object struct {
+	fd   int // O_PATH
+	stx  unix.Statx_t
+	attr Attr // the image's view
+}
+
+const objectMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME | unix.STATX_MNT_ID
+
+// creds gives the credentials of the calling process, and puts the thread into its root directory.
+func (w *worker) creds() (*creds, unix.Errno) {
+	c, e := w.s.creds.of(w.n.pid)
+	if e != 0 {
+		return nil, e
+	}
+	return c, w.stand(c)
+}
+
+// look opens a place. The caller closes the object's descriptor.
+func (w *worker) look(p *place, follow bool, o *object) unix.Errno {
+	fd, e := w.open(p, follow)
+	if e != 0 {
+		return e
+	}
+	o.fd = fd
+	if e := w.examine(o); e != 0 {
+		unix.Close(fd)
+		return e
+	}
+	return 0
+}
+
+// examine fills an object whose descriptor is open.
+func (w *worker) examine(o *object) unix.Errno {
+	var none [1]byte
+	_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(o.fd), uintptr(unsafe.Pointer(&none[0])), unix.AT_EMPTY_PATH, objectMask, uintptr(unsafe.Pointer(&o.stx)), 0)
+	if e != 0 {
+		return e
+	}
+	o.attr = Attr{UID: o.stx.Uid, GID: o.stx.Gid, Mode: uint32(o.stx.Mode)}
+	if isDevice(o.attr.Mode) {
+		o.attr.Rdev = unix.Mkdev(o.stx.Rdev_major, o.stx.Rdev_minor)
+	}
+	f := &w.s.files
+	if carriesXattr(o.attr.Mode) {
+		spellFD(&w.self, o.fd)
+		if n, e := w.getRecord(&w.self, true); e == 0 {
+			if r, ok := parseRecord(w.small[:n]); ok && f.kind(o.stx.Mnt_id) == mountRecorded {
+				o.attr = r.apply(o.attr.Mode, o.attr.Rdev)
+				return 0
+			}
+		}
+	}
+	if !f.aside.Load() {
+		return 0
+	}
+	if owner, ok := w.ownerAside(o); ok {
+		o.attr.UID, o.attr.GID = owner.UID, owner.GID
+	}
+	return 0
+}
+
+// ownerAside finds the owner of what has no record of its own.
+func (w *worker) ownerAside(o *object) (Owner, bool) {
+	f := &w.s.files
+	if o.stx.Mnt_id == f.root.mount && linkLike(o.attr.Mode) && f.upper >= 0 {
+		p, ok := w.pathInside(o.fd)
+		if !ok {
+			return Owner{}, false
+		}
+		key, inUpper := f.upperKey(p)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if inUpper {
+			if owner, ok := f.table.entries[key]; ok {
+				return owner, true
+			}
+		}
+		if _, ok := f.linked[p]; ok {
+			return f.lowerOwner(p), true
+		}
+		return Owner{}, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	owner, ok := f.loose[o.looseKey()]
+	return owner, ok
+}
+
+func (o *object) looseKey() looseKey {
+	return looseKey{unix.Mkdev(o.stx.Dev_major, o.stx.Dev_minor), birthOf(&o.stx)}
+}
+
+// setOwner makes a.UID and a.GID the owner of an object, and a the whole record when that is a fake
+// device.
+func (w *worker) setOwner(o *object, a Attr) unix.Errno {
+	f := &w.s.files
+	f.age.Add(1)
+	onRoot := o.stx.Mnt_id == f.root.mount
+	switch {
+	case linkLike(uint32(o.stx.Mode)) && onRoot && f.upper >= 0:
+		if p, ok := w.pathInside(o.fd); ok {
+			if key, ok := f.upperKey(p); ok {
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				f.aside.Store(true)
+				if err := f.table.put(key, Owner{a.UID, a.GID}); err != nil {
+					return unix.EIO
+				}
+				return 0
+			}
+		}
+	case carriesXattr(uint32(o.stx.Mode)) && (onRoot || f.kind(o.stx.Mnt_id) == mountRecorded):
+		spellFD(&w.self, o.fd)
+		var e unix.Errno
+		if a.UID == o.stx.Uid && a.GID == o.stx.Gid && !a.IsDevice() {
+			_, _, e = unix.Syscall(unix.SYS_REMOVEXATTR, w.self.z(), uintptr(unsafe.Pointer(&xattrNameZ[0])), 0)
+			if e == unix.ENODATA {
+				e = 0
+			}
+		} else {
+			record := a.appendRecord(w.small[:0])
+			_, _, e = unix.Syscall6(unix.SYS_SETXATTR, w.self.z(), uintptr(unsafe.Pointer(&xattrNameZ[0])),
+				uintptr(unsafe.Pointer(&record[0])), uintptr(len(record)), 0, 0)
+		}
+		if e != unix.EOPNOTSUPP {
+			return e
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := o.looseKey()
+	if a.UID == o.stx.Uid && a.GID == o.stx.Gid {
+		delete(f.loose, key)
+		return 0
+	}
+	if len(f.loose) >= maxLoose {
+		return unix.ENOSPC
+	}
+	f.aside.Store(true)
+	f.loose[key] = Owner{a.UID, a.GID}
+	return 0
+}
+
+// differs tells whether the image's view of a place may not be the kernel's. It is asked at every
+// stat: one system call when there is nothing but xattrs.
+func (w *worker) differs(p *place, follow bool) bool {
+	n, e := w.getRecord(p, follow)
+	switch e {
+	case 0:
+		return n > 0
+	case unix.ENODATA, unix.EOPNOTSUPP:
+	default:
+		return false // the kernel will say the same
+	}
+	f := &w.s.files
+	if !f.aside.Load() {
+		return false
+	}
+	if w.statx(p, follow, unix.STATX_TYPE|unix.STATX_MNT_ID, &w.stx) != 0 {
+		return false
+	}
+	return w.stx.Mnt_id != f.root.mount || linkLike(uint32(w.stx.Mode))
+}
+
+// pathInside gives the path of an open file relative to the container's root; ok is false when it
+// has none there.
+func (w *worker) pathInside(fd int) (string, bool) {
+	if w.strange >= 0 {
+		if w.chroot(w.l.root) != nil {
+			return "", false
+		}
+		defer w.chroot(w.strange)
+	}
+	p, ok := w.pathOf(ownFD(fd))
+	return strings.TrimPrefix(p, "/"), ok
+}
+
+// pathOf reads a link of /proc to an open file, as an absolute path below the thread's root.
+func (w *worker) pathOf(link string) (string, bool) {
+	var buf [unix.PathMax]byte
+	n, err := unix.Readlink(link, buf[:])
+	if err != nil || n == 0 || n == len(buf) || buf[0] != '/' {
+		return "", false // "(unreachable)/…", "pipe:[1]"
+	}
+	return string(buf[:n]), true
+}
+
+// ownFD names a descriptor of the supervisor's own in /proc, a worker's working directory.
+func ownFD(fd int) string { return "self/fd/" + strconv.Itoa(fd) }
+
+// spellFD spells a descriptor of the supervisor's own.
+func spellFD(p *place, fd int) {
+	p.start, p.text = 0, 0
+	b := append(p.buf[:0], "self/fd/"...)
+	b = strconv.AppendInt(b, int64(fd), 10)
+	p.end = len(b)
+	p.buf[p.end] = 0
+}

@@ -1,0 +1,105 @@
+package ownership
+
+import (
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A process carries its emulated credentials itself: the soft value of RLIMIT_LOCKS, which no kernel
+// since 2.4.24 looks at, is an index into credTable, counted down from the hard value. The kernel
+// passes it on at fork(2), keeps it over execve(2) and forgets it with the process, so there is
+// nothing to seed, no race between a fork and a change of the parent, and no pid that could be
+// mistaken for its predecessor. Limits are per process; that is what C libraries make of set*id
+// calls too (nptl(7)). The container does not see it: calls on that limit are answered with
+// "unlimited".
+const credLimit = unix.RLIMIT_LOCKS
+
+// Bounds of what a payload can make the table grow to.
+const (
+	maxCreds      = 1 << 16
+	maxGroupBytes = 16 << 20
+)
+
+// credTable interns credentials. Index 0 stands for a process that was never given any.
+type credTable struct {
+	list atomic.Pointer[[]*creds]
+	// allPlain is true while no credentials but plain ones exist: nobody needs to be asked.
+	impure atomic.Bool
+
+	mu     sync.Mutex
+	index  map[creds]uint64
+	groups int // bytes in all groups
+	// first and payload are what the container's first process starts with and becomes; bounding
+	// is the capability bounding set.
+	first    uint64
+	payload  creds
+	bounding uint64
+}
+
+// intern gives the index of c.
+func (t *credTable) intern(c creds) (uint64, unix.Errno) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i, ok := t.index[c]; ok {
+		return i, 0
+	}
+	var list []*creds
+	if p := t.list.Load(); p != nil {
+		list = *p
+	} else {
+		t.index = map[creds]uint64{}
+	}
+	if len(list) >= maxCreds || t.groups+len(c.groups) > maxGroupBytes {
+		return 0, unix.ENOMEM
+	}
+	t.groups += len(c.groups)
+	list = append(list, &c)
+	i := uint64(len(list)) // from 1
+	t.index[c] = i
+	if !c.plain() || c.onExec {
+		t.impure.Store(true)
+	}
+	t.list.Store(&list)
+	return i, 0
+}
+
+// at gives the credentials with an index; unknown ones (a process that came from elsewhere) are the
+// container's first.
+func (t *credTable) at(i uint64) *creds {
+	list := *t.list.Load()
+	if i == 0 || i > uint64(len(list)) {
+		i = 1
+	}
+	return list[i-1]
+}
+
+// of reads the credentials of a process or thread. plainCreds is given without asking while there
+// are no others.
+func (t *credTable) of(pid uint32) (*creds, unix.Errno) {
+	if !t.impure.Load() {
+		return t.at(0), 0
+	}
+	var lim unix.Rlimit
+	if _, _, e := unix.RawSyscall6(unix.SYS_PRLIMIT64, uintptr(pid), credLimit, 0, uintptr(unsafe.Pointer(&lim)), 0, 0); e != 0 {
+		return nil, e
+	}
+	return t.at(lim.Max - lim.Cur), 0
+}
+
+// give makes c the credentials of a process.
+func (t *credTable) give(pid uint32, c creds) unix.Errno {
+	i, e := t.intern(c)
+	if e != 0 {
+		return e
+	}
+	var lim unix.Rlimit
+	if _, _, e := unix.RawSyscall6(unix.SYS_PRLIMIT64, uintptr(pid), credLimit, 0, uintptr(unsafe.Pointer(&lim)), 0, 0); e != 0 {
+		return e
+	}
+	lim.Cur = lim.Max - i
+	_, _, e = unix.RawSyscall6(unix.SYS_PRLIMIT64, uintptr(pid), credLimit, uintptr(unsafe.Pointer(&lim)), 0, 0, 0)
+	return e
+}

@@ -1,0 +1,177 @@
+package ownership
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Tree sets and reads image owners in one directory tree, natively or recorded. It is not safe for
+// concurrent use.
+//
+// Its methods take a directory descriptor and one file name inside it (or a path whose directories
+// the caller trusts; "" means the directory itself), and rel, the path relative to the root of the
+// layer, which keys Links. They never follow a symlink at name.
+type Tree struct {
+	// Native says that chown(2) can give files their image owners (plain root, subordinate ids).
+	Native bool
+	// Userns says that the process stands in a user namespace: devices can not be made and are
+	// recorded instead, also where owners are native.
+	Userns bool
+	// Links collects the owners of symlinks and FIFOs where they are not native; nil is empty.
+	Links Links
+}
+
+// Lstat gives the image's view of a file and the raw stat the kernel gives.
+func (t *Tree) Lstat(dirfd int, name, rel string) (Attr, unix.Stat_t, error) {
+	var st unix.Stat_t
+	flags := unix.AT_SYMLINK_NOFOLLOW
+	if name == "" {
+		flags |= unix.AT_EMPTY_PATH
+	}
+	if err := unix.Fstatat(dirfd, name, &st, flags); err != nil {
+		return Attr{}, st, fmt.Errorf("reading owner of %q: stat: %w", rel, err)
+	}
+	a := Attr{UID: st.Uid, GID: st.Gid, Mode: st.Mode, Rdev: st.Rdev}
+	if !isDevice(st.Mode) {
+		a.Rdev = 0
+	}
+	if t.Native {
+		// The only records in a native tree are those of fake devices, which are empty files.
+		if t.Userns && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0 {
+			r, ok, err := readRecord(dirfd, name)
+			if err != nil {
+				return Attr{}, st, fmt.Errorf("reading owner of %q: %w", rel, err)
+			}
+			if ok && r.IsDevice() {
+				a = Attr{UID: st.Uid, GID: st.Gid, Mode: r.Mode, Rdev: r.Rdev}
+			}
+		}
+		return a, st, nil
+	}
+	a.UID, a.GID = 0, 0
+	if !carriesXattr(st.Mode) {
+		if o, ok := t.Links[cleanRel(rel)]; ok {
+			a.UID, a.GID = o.UID, o.GID
+		}
+		return a, st, nil
+	}
+	r, ok, err := readRecord(dirfd, name)
+	if err != nil {
+		return Attr{}, st, fmt.Errorf("reading owner of %q: %w", rel, err)
+	}
+	if ok {
+		a = r.apply(a.Mode, a.Rdev)
+	}
+	return a, st, nil
+}
+
+// Set makes the image's view of an existing file equal to a: owner, permission bits and, where a is
+// a device and the file a regular one, type and device number. The type in a is otherwise ignored,
+// as are the permission bits of a symlink. Capabilities and setuid bits that chown(2) drops are
+// those the file had before; set xattrs after Set.
+func (t *Tree) Set(dirfd int, name, rel string, a Attr) error {
+	if err := t.set(dirfd, name, rel, a); err != nil {
+		return fmt.Errorf("setting owner %d:%d of %q: %w", a.UID, a.GID, rel, err)
+	}
+	return nil
+}
+
+func (t *Tree) set(dirfd int, name, rel string, a Attr) error {
+	// One descriptor for everything: what is changed is the file that was looked at.
+	fd, err := openPath(dirfd, name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH); err != nil {
+		return err
+	}
+	fake := a.IsDevice() && st.Mode&unix.S_IFMT == unix.S_IFREG
+	if fake && !t.Userns {
+		return fmt.Errorf("a regular file can not become a device: %w", unix.EINVAL)
+	}
+	if t.Native && (st.Uid != a.UID || st.Gid != a.GID) {
+		if err := unix.Fchownat(fd, "", int(a.UID), int(a.GID), unix.AT_EMPTY_PATH); err != nil {
+			return err
+		}
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		t.setLink(rel, a)
+		return nil
+	}
+	perm := a.Mode & permMask
+	if fake {
+		perm &= 0o777 // setuid on the stand-in would mean something
+	}
+	// After chown, which drops setuid and setgid bits.
+	if t.Native || st.Mode&permMask != perm {
+		if err := unix.Chmod(fdPath(fd, ""), perm); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !carriesXattr(st.Mode):
+		t.setLink(rel, a)
+		return nil
+	case fake || !t.Native && (a.UID != 0 || a.GID != 0):
+		if !fake {
+			a.Mode = st.Mode&unix.S_IFMT | perm
+		}
+		return writeRecord(fd, "", a)
+	case !t.Native || t.Userns && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0:
+		return dropRecord(fd, "")
+	}
+	return nil
+}
+
+func (t *Tree) setLink(rel string, a Attr) {
+	if t.Native {
+		return
+	}
+	rel = cleanRel(rel)
+	if a.UID == 0 && a.GID == 0 {
+		delete(t.Links, rel)
+		return
+	}
+	if t.Links == nil {
+		t.Links = Links{}
+	}
+	t.Links[rel] = Owner{UID: a.UID, GID: a.GID}
+}
+
+// Mknod makes a FIFO, or a device: a real one for plain root, elsewhere an empty regular file with
+// a record. The name must not exist (EEXIST).
+func (t *Tree) Mknod(dirfd int, name, rel string, a Attr) error {
+	var err error
+	switch {
+	case a.Mode&unix.S_IFMT == unix.S_IFIFO:
+		err = unix.Mknodat(dirfd, name, unix.S_IFIFO|0o600, 0)
+	case !a.IsDevice():
+		err = fmt.Errorf("type %#o is neither device nor FIFO: %w", a.Mode&unix.S_IFMT, unix.EINVAL)
+	case !t.Userns:
+		err = unix.Mknodat(dirfd, name, a.Mode&unix.S_IFMT|0o600, int(a.Rdev))
+	default:
+		var fd int
+		fd, err = unix.Openat(dirfd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		if err == nil {
+			err = unix.Close(fd)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("making device or FIFO %q: %w", rel, err)
+	}
+	return t.Set(dirfd, name, rel, a)
+}
+
+// Forget tells that rel, and with it everything below, has been removed from the tree.
+func (t *Tree) Forget(rel string) { t.Links.remove(cleanRel(rel)) }
+
+// openPath opens what name is, without following a symlink there.
+func openPath(dirfd int, name string) (int, error) {
+	if name == "" {
+		name = "." // only directories are named by their descriptor
+	}
+	return unix.Openat(dirfd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}

@@ -1,0 +1,83 @@
+package ownership
+
+import (
+	"bytes"
+
+	"golang.org/x/sys/unix"
+)
+
+// The record's xattr does not exist for the container.
+
+// hidden tells whether the name at addr is the record's.
+func (w *worker) hidden(addr uint64) bool {
+	n, e := w.readString(addr, w.small[:256])
+	return e == 0 && n == len(XattrName) && string(w.small[:n]) == XattrName
+}
+
+// withoutXattr refuses calls about the record with e.
+func (w *worker) withoutXattr(name uint64, e unix.Errno) answer {
+	if w.hidden(name) {
+		return refuse(e)
+	}
+	return proceed()
+}
+
+func (w *worker) listXattrAt(dirfd int32, path, flags, out, size uint64) answer {
+	if w.at(&w.p, dirfd, path, flags&unix.AT_EMPTY_PATH != 0) != 0 {
+		return proceed()
+	}
+	return w.listXattr(flags&unix.AT_SYMLINK_NOFOLLOW == 0 || w.p.whole(), out, size)
+}
+
+func (w *worker) flistXattr(fd int32, out, size uint64) answer {
+	if w.descriptor(&w.p, fd) != 0 {
+		return proceed()
+	}
+	return w.listXattr(true, out, size)
+}
+
+// listXattr lists w.p without the record.
+func (w *worker) listXattr(follow bool, out, size uint64) answer {
+	if _, e := w.creds(); e != 0 {
+		return proceed()
+	}
+	if _, e := w.getRecord(&w.p, follow); e != 0 && e != unix.ERANGE {
+		return proceed()
+	}
+	list := make([]byte, 65536) // XATTR_LIST_MAX
+	read := unix.Llistxattr
+	if follow {
+		read = unix.Listxattr
+	}
+	n, err := read(w.p.string(), list)
+	if err != nil {
+		return refuse(errno(err))
+	}
+	list = withoutRecord(list[:n])
+	switch {
+	case size == 0:
+	case int(size) < len(list):
+		return refuse(unix.ERANGE)
+	default:
+		if e := w.write(out, list); e != 0 {
+			return refuse(e)
+		}
+	}
+	return result(int64(len(list)))
+}
+
+// withoutRecord takes the record's name out of a list of NUL-terminated names, in place.
+func withoutRecord(list []byte) []byte {
+	kept := list[:0]
+	for len(list) > 0 {
+		end := bytes.IndexByte(list, 0) + 1
+		if end == 0 {
+			end = len(list)
+		}
+		if !bytes.Equal(list[:end], xattrNameZ[:]) {
+			kept = append(kept, list[:end]...)
+		}
+		list = list[end:]
+	}
+	return kept
+}

@@ -85,6 +85,17 @@ func TestEnsure(t *testing.T) {
 	}
 }
 
+// It does not start it for ever when the constructor must not act.
+func TestEnsureOnce(t *testing.T) {
+	bin := binary(t)
+	cmd := exec.Command(bin, "images")
+	cmd.Env = []string{"ENTER_PROBE=ensure", "_LIBCONTAINER_INITPIPE=3"}
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "entering a user namespace") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // A program of the host sees the caller's own ids again.
 func TestAsCaller(t *testing.T) {
 	bin := binary(t)

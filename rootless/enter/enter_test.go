@@ -9,11 +9,15 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
 )
@@ -34,7 +38,8 @@ type view struct {
 	Fds      []string
 	Env      []string
 	Status   map[string]string
-	Shared   int // mounts that still propagate to the outside
+	Prctl    [2]int // PR_GET_DUMPABLE, PR_GET_PDEATHSIG
+	Shared   int    // mounts that still propagate to the outside
 }
 
 // The test binary plays the command: started with ENTER_PROBE it prints its view and ends.
@@ -43,7 +48,6 @@ func TestMain(m *testing.M) {
 	case "":
 		os.Exit(m.Run())
 	case "ensure":
-		os.Setenv("ENTER_PROBE", "1")
 		if err := Ensure(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -73,6 +77,10 @@ func look() view {
 			v.Hint = e.Hint()
 		}
 	}
+	var sig int32
+	v.Prctl[0], _ = unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	_ = unix.Prctl(unix.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&sig)), 0, 0, 0)
+	v.Prctl[1] = int(sig)
 	v.UIDMap, v.GIDMap = words(slurp("/proc/self/uid_map")), words(slurp("/proc/self/gid_map"))
 	v.MountNS, _ = os.Readlink("/proc/self/ns/mnt")
 	v.UserNS, _ = os.Readlink("/proc/self/ns/user")
@@ -175,9 +183,14 @@ func run(t *testing.T, bin string, u *who, wrap []string, env []string) view {
 	cmd.Env = append([]string{"ENTER_PROBE=1", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
 	cmd.Stdin, _ = os.Open("/dev/null")
 	cmd.Dir = "/"
+	attr := &syscall.SysProcAttr{}
 	if u != nil {
-		cmd.SysProcAttr = credential(*u)
+		attr = credential(*u)
 	}
+	runtime.LockOSThread() // the parent of a death signal is a thread
+	defer runtime.UnlockOSThread()
+	attr.Pdeathsig = syscall.SIGUSR1
+	cmd.SysProcAttr = attr
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -210,6 +223,9 @@ func (v view) clean(t *testing.T, inert view) {
 	}
 	if !slices.Equal(v.Env, inert.Env) {
 		t.Errorf("environment is %q, was %q", v.Env, inert.Env)
+	}
+	if v.Prctl != inert.Prctl || v.Prctl[0] != 1 {
+		t.Errorf("dumpable and parent death signal are %v, were %v", v.Prctl, inert.Prctl)
 	}
 	if !slices.Equal(v.Fds, inert.Fds) {
 		t.Errorf("descriptors are %q, were %q", v.Fds, inert.Fds)

@@ -2,12 +2,46 @@
 //
 // It takes an image's name and wishes, makes the container's record, filesystem, network and process
 // in this order, waits, and gives the exit status; what it makes it also removes. Images come from
-// storage, processes from run/sandbox.
+// storage, processes from run/sandbox. Nothing here calls fsync: what is recorded of a running
+// container would not help after a power cut.
 package run
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Run runs a container in the foreground and gives its exit status: the payload's, 128+n when signal
-// n ended it. An error means that the payload never ran; *sandbox.StartError carries Docker's status
-// for it, every other error is 125.
-func Run(ctx context.Context, o Options) (status int, err error) { return 125, nil }
+// n ended it. An error means that the payload did not run, or that something of it could not be put
+// away; *sandbox.StartError carries Docker's status for it, every other error is 125.
+//
+// The first interrupt (SIGINT) is passed to the container like all other signals, the second kills
+// it. When ctx is cancelled before the payload starts, the container is given up; afterwards ctx has
+// no effect.
+func Run(ctx context.Context, o Options) (status int, err error) {
+	o.defaults()
+	signals := catchSignals(o)
+	defer signals.stop()
+
+	w, err := o.wishes()
+	if err != nil {
+		return 125, err
+	}
+	img, err := o.image(ctx)
+	if err != nil {
+		return 125, err
+	}
+	c, err := newContainer(o, img, w)
+	if err != nil {
+		return 125, err
+	}
+	if err := c.prepare(); err != nil {
+		return 125, errors.Join(err, c.discard())
+	}
+	if err := c.start(ctx); err != nil {
+		return 125, c.giveUp(err)
+	}
+	signals.forward(c.box)
+	status, err = c.box.Wait()
+	return status, errors.Join(err, c.end(status))
+}

@@ -63,6 +63,8 @@ type Mount struct {
 	Source   string `json:"source,omitempty"`
 	Target   string `json:"target"`
 	ReadOnly bool   `json:"readOnly,omitempty"`
+	// Anonymous volumes were made for the container and go with it.
+	Anonymous bool `json:"anonymous,omitempty"`
 }
 
 // State is what changes.

@@ -61,6 +61,9 @@ type Request struct {
 	// pid of its first process; the payload starts when it has returned. What it gives is closed
 	// after the container's exit. Nil for a network without anything of ours.
 	Network func(ctx context.Context, pid int) (io.Closer, error)
+	// Ready is called when everything but the payload is there, with the pid it is going to have; an
+	// error gives the start up. Nil for nothing.
+	Ready func(pid int) error
 }
 
 // StartError tells that the payload could not be started, with Docker's exit status: 126 when it can

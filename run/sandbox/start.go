@@ -3,32 +3,223 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
 
+	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
 )
 
 // Container is a running container. Wait and Close are called once, the other methods at any time
 // between.
-type Container struct{}
+type Container struct {
+	state   string // Request.StateDir
+	box     *libcontainer.Container
+	process *libcontainer.Process
+	streams *streams
+	network io.Closer
+	served  chan error // the supervisor's end; nil without one
+	stop    context.CancelFunc
+
+	pid    int
+	gone   chan struct{} // closed by Close: ends the locked thread
+	closed sync.Once
+	waited sync.Once
+	status int
+	failed error
+}
 
 // Start makes the container and starts its payload. The error is a *StartError; nothing is left then.
-// Cancelling ctx during Start gives the container up; afterwards it has no effect.
+// When ctx is cancelled before the payload starts, it does not start; afterwards ctx has no effect.
 func Start(ctx context.Context, r Request) (*Container, error) {
-	return nil, &StartError{125, errors.New("starting containers is being written")}
+	c := &Container{state: r.StateDir, gone: make(chan struct{})}
+	result := make(chan error)
+	go func() {
+		// The kernel sends the parent-death signal when the thread ends that made the child, so this
+		// one lives as long as the container (prctl(2), PR_SET_PDEATHSIG). It is not unlocked:
+		// libcontainer may have changed it.
+		runtime.LockOSThread()
+		err := c.start(ctx, r)
+		result <- err
+		if err == nil {
+			<-c.gone
+		}
+	}()
+	if err := <-result; err != nil {
+		failed := startError(err)
+		if err := c.undo(); err != nil {
+			failed.Err = fmt.Errorf("%w (and taking it down: %w)", failed.Err, err)
+		}
+		return nil, failed
+	}
+	return c, nil
+}
+
+func (c *Container) start(ctx context.Context, r Request) error {
+	if err := noDevices(r); err != nil {
+		return err
+	}
+	config, err := configure(r)
+	if err != nil {
+		return err
+	}
+	if c.process, err = payload(r.Spec.Process); err != nil {
+		return err
+	}
+	if c.streams, err = openStreams(r.Stdio, c.process); err != nil {
+		return err
+	}
+	if c.box, err = libcontainer.Create(r.StateDir, r.ID, config); err != nil {
+		return fmt.Errorf("creating the container: %w", err)
+	}
+	if r.Owners != nil {
+		// It must listen before the payload's filter is made.
+		var serve context.Context
+		serve, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+		c.served = make(chan error, 1)
+		go func() { c.served <- r.Owners.Serve(serve) }()
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		os.Setenv("GOMAXPROCS", "1") // libcontainer passes it to its init, whose threads cost time
+	}
+	if err := c.box.Start(c.process); err != nil {
+		return err
+	}
+	c.pid, err = c.process.Pid()
+	if err != nil {
+		return err
+	}
+	c.streams.started()
+	if r.Network != nil {
+		if c.network, err = r.Network(ctx, c.pid); err != nil {
+			return err
+		}
+	}
+	if err := c.streams.attach(); err != nil {
+		return err
+	}
+	if r.Ready != nil {
+		if err := r.Ready(c.pid); err != nil {
+			return err
+		}
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return c.box.Exec()
+}
+
+// noDevices keeps plain root's containers from opening devices they make: without a user namespace
+// nothing else does (the kernel's device cgroup is not used).
+func noDevices(r Request) error {
+	if r.Mapping.Kind != idmap.Root {
+		return nil
+	}
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NODEV}
+	err := unix.MountSetattr(unix.AT_FDCWD, r.Rootfs, unix.AT_SYMLINK_NOFOLLOW, attr)
+	if err == unix.EINVAL { // not a mount point yet
+		if err = unix.Mount(r.Rootfs, r.Rootfs, "", unix.MS_BIND|unix.MS_REC, ""); err == nil {
+			err = unix.MountSetattr(unix.AT_FDCWD, r.Rootfs, unix.AT_SYMLINK_NOFOLLOW, attr)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("mounting the root filesystem without devices: %w", err)
+	}
+	return nil
 }
 
 // Pid is the payload's process id as this process sees it.
-func (c *Container) Pid() int { return 0 }
+func (c *Container) Pid() int { return c.pid }
 
 // Wait waits for the payload's end and until all its output has been passed on. The status is the
 // payload's own, or 128+n when signal n ended it.
-func (c *Container) Wait() (int, error) { return 0, nil }
+func (c *Container) Wait() (int, error) {
+	c.waited.Do(func() {
+		c.status, c.failed = c.wait()
+	})
+	return c.status, c.failed
+}
+
+func (c *Container) wait() (int, error) {
+	state, err := c.process.Wait()
+	if state == nil {
+		return 125, fmt.Errorf("waiting for the container: %w", err)
+	}
+	c.streams.drain()
+	ws, ok := state.Sys().(syscall.WaitStatus)
+	if !ok {
+		return 125, fmt.Errorf("waiting for the container: no status")
+	}
+	if ws.Signaled() {
+		return 128 + int(ws.Signal()), nil
+	}
+	return ws.ExitStatus(), nil
+}
 
 // Signal sends sig to the payload; os.ErrProcessDone when it is gone.
-func (c *Container) Signal(sig unix.Signal) error { return nil }
+func (c *Container) Signal(sig unix.Signal) error { return c.process.Signal(sig) }
 
-// Resize gives the payload's terminal a size.
-func (c *Container) Resize(width, height uint16) error { return nil }
+// Resize gives the payload's terminal a size; without a terminal it does nothing.
+func (c *Container) Resize(width, height uint16) error { return c.streams.resize(width, height) }
 
 // Close ends the container if it still runs and removes its state. It may be called more than once.
-func (c *Container) Close() error { return nil }
+func (c *Container) Close() error {
+	var err error
+	c.closed.Do(func() {
+		_ = c.Signal(unix.SIGKILL)
+		_, _ = c.Wait()
+		err = c.undo()
+		close(c.gone)
+	})
+	return err
+}
+
+// undo takes down what start has built, as far as it came.
+func (c *Container) undo() error {
+	var errs []error
+	if c.streams != nil {
+		c.streams.close()
+	}
+	if c.network != nil {
+		errs = append(errs, c.network.Close())
+	}
+	if c.box != nil {
+		if c.pid != 0 {
+			_ = c.process.Signal(unix.SIGKILL)
+			_, _ = c.process.Wait()
+		}
+		errs = append(errs, c.box.Destroy())
+	}
+	if c.served != nil {
+		errs = append(errs, c.endService())
+	}
+	errs = append(errs, os.RemoveAll(c.state))
+	return errors.Join(errs...)
+}
+
+// serviceGrace is how long the supervisor may take to see that the container is gone.
+const serviceGrace = 2 * time.Second
+
+// endService waits for the supervisor, which ends by itself with the container's last process.
+func (c *Container) endService() error {
+	defer c.stop()
+	if c.pid == 0 {
+		c.stop() // nobody has come to be served
+	}
+	select {
+	case err := <-c.served:
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	case <-time.After(serviceGrace):
+		return nil
+	}
+}

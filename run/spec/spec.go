@@ -1,21 +1,15 @@
 // Package spec turns what an image says, what a person wishes and what the host can give into the
 // runtime specification (OCI runtime-spec) of one container.
 //
-// It is pure: it makes no process, mount or file. The one thing it reads is the container's root
-// filesystem, for users and groups, and only through descriptors that can not leave it. Docker's
-// semantics decide wherever the runtime specification leaves a choice; where they are written down
-// the place is named.
+// It is pure: it makes no process, mount or file. What it reads is the container's root filesystem,
+// for users and groups, through descriptors that can not leave it, and a seccomp profile that was
+// named. Docker's semantics decide wherever the runtime specification leaves a choice; where they are
+// written down the place is named.
 //
 // No user namespace is asked for: the container lives in dhow's own, see rootless/enter.
 package spec
 
-import (
-	"errors"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/dhow-containers/dhow/rootless/idmap"
-)
+import "github.com/dhow-containers/dhow/rootless/idmap"
 
 // Image is what the image's configuration says about processes started from it. The zero value is
 // an image that says nothing.
@@ -38,7 +32,7 @@ type Wishes struct {
 	EntrypointSet bool
 	// Env are "NAME=value", stronger than the image's; "NAME" alone takes the variable away.
 	Env        []string
-	WorkingDir string // absolute, or relative to the image's; empty means the image's, then "/"
+	WorkingDir string // absolute; empty means the image's, then "/"
 	// User is "name", "uid", "name:group", "uid:gid"; empty means the image's.
 	User     string
 	GroupAdd []string // names or gids of further groups
@@ -73,12 +67,6 @@ type Wishes struct {
 	Annotations map[string]string
 }
 
-// Ulimit is one resource limit, "nofile=1024:4096" on a command line.
-type Ulimit struct {
-	Name       string // "nofile", without RLIMIT_
-	Soft, Hard int64  // -1 is unlimited
-}
-
 // Host is what the machine and the caller of Make give.
 type Host struct {
 	ID      string // of the container, 64 hex digits
@@ -87,14 +75,11 @@ type Host struct {
 	Rootfs string
 	// Hostname is the machine's, shown by containers on its network.
 	Hostname string
-	// Files are host files to bind over /etc/hosts, /etc/hostname and /etc/resolv.conf; a missing
-	// key leaves the image's file.
+	// Files are host files to bind over /etc/hosts, /etc/hostname and /etc/resolv.conf, by container
+	// path; a missing key leaves the image's file, and so does a mount of the person's on it.
 	Files map[string]string
 	// InitPath is the host path of the binary bound into the container for Wishes.Init.
 	InitPath string
-	// NoPIDNamespace leaves the container in the caller's pid namespace with the caller's /proc
-	// bound: a rung for hosts that refuse a fresh proc.
-	NoPIDNamespace bool
 }
 
 // Process tells of the payload what the specification can not, or says differently.
@@ -107,15 +92,10 @@ type Process struct {
 	UID, GID uint32
 	Groups   []uint32
 	User     string // as it was asked for
+	Hostname string
 	// Binds are the container paths that are bind mounts of host files, on which the supervisor must
 	// never record owners.
 	Binds []string
 	// Capabilities is the bounding set, "CAP_CHOWN"….
 	Capabilities []string
-}
-
-// Make gives the specification of a container. An error tells of a wish that can not be granted; it
-// is one line.
-func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
-	return nil, Process{}, errors.New("making a specification is being written")
 }

@@ -1,0 +1,274 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/run/network"
+	"github.com/dhow-containers/dhow/run/record"
+	"github.com/dhow-containers/dhow/run/sandbox"
+	"github.com/dhow-containers/dhow/run/spec"
+	"github.com/dhow-containers/dhow/storage"
+	"github.com/dhow-containers/dhow/storage/working"
+)
+
+// container is one container on its way from wishes to exit status.
+type container struct {
+	o       Options
+	w       wishes
+	img     storage.Image
+	layers  []storage.Layer // base first
+	entry   *record.Entry
+	work    *working.Work
+	init    *working.Work // the view of this binary for --init
+	owners  *ownership.Supervisor
+	box     *sandbox.Container
+	started record.State
+	cidFile bool // written, so removed when there is no container after all
+}
+
+// newContainer makes the record; from then on the image's layers are in use by it, and the hold on
+// them ends.
+func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err error) {
+	defer func() { err = errors.Join(err, chain.Close()) }()
+	c := &container{o: o, w: w, img: chain.Image, layers: chain.Layers}
+	img := chain.Image.Config.Config
+	rec := record.Container{
+		ID: record.NewID(), Name: o.Name, Created: time.Now().UTC(),
+		Image: o.Image, ImageID: chain.Image.ID, Labels: w.labels,
+		Terminal: o.Terminal, OpenStdin: o.Interactive, AutoRemove: o.Remove, ReadOnly: o.ReadOnly, Init: o.Init,
+		CapAdd: o.CapAdd, CapDrop: o.CapDrop, SecurityOpt: o.SecurityOpt,
+		Network: string(w.network.Mode), Hostname: w.Hostname,
+		User: o.User, WorkingDir: o.WorkingDir, StopSignal: o.StopSignal,
+	}
+	if rec.Hostname == "" {
+		rec.Hostname = rec.ID[:12]
+	}
+	if rec.User == "" {
+		rec.User = img.User
+	}
+	if rec.WorkingDir == "" {
+		rec.WorkingDir = img.WorkingDir
+	}
+	if rec.StopSignal == "" {
+		rec.StopSignal = img.StopSignal
+	}
+	for k, v := range img.Labels {
+		if _, own := rec.Labels[k]; !own {
+			rec.Labels[k] = v
+		}
+	}
+	for _, l := range chain.Layers {
+		rec.Layers = append(rec.Layers, l.ID)
+	}
+	if rec.Args, err = spec.Args(specImage(chain.Image.Config), w.Wishes); err != nil {
+		return nil, err
+	}
+	rec.Env = spec.Env(specImage(chain.Image.Config), w.Wishes)
+	if err := c.declareMounts(&rec); err != nil {
+		return nil, err
+	}
+	if c.entry, err = o.book().Create(rec); err != nil {
+		return nil, err
+	}
+	if err := c.writeCIDFile(); err != nil {
+		return nil, errors.Join(err, c.entry.Remove())
+	}
+	return c, nil
+}
+
+func (o Options) book() record.Book { return record.Book{Dir: filepath.Join(o.Dir, "containers")} }
+
+func (c *container) writeCIDFile() error {
+	if c.o.CIDFile == "" {
+		return nil
+	}
+	f, err := os.OpenFile(c.o.CIDFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("container ID file found, make sure the other container isn't running or delete %s", c.o.CIDFile)
+	}
+	if err != nil {
+		return fmt.Errorf("creating the container ID file: %w", err)
+	}
+	c.cidFile = true
+	_, err = f.WriteString(c.entry.ID)
+	return errors.Join(err, f.Close())
+}
+
+// prepare mounts the root filesystem and what the person asked for.
+func (c *container) prepare() error {
+	c.work = &working.Work{
+		Dir: c.entry.Dir(),
+		// What is removed at the end need not survive a power cut.
+		Volatile: c.o.Remove,
+	}
+	for _, l := range c.layers {
+		c.work.Lowers = append(c.work.Lowers, l.Dir)
+	}
+	if err := c.work.Mount(); err != nil {
+		return err
+	}
+	return c.fillVolumes()
+}
+
+// start makes the process.
+func (c *container) start(ctx context.Context) error {
+	host := spec.Host{ID: c.entry.ID, Mapping: c.o.Mapping, Rootfs: c.work.Merged()}
+	if c.w.HostNetwork {
+		host.Hostname, _ = os.Hostname()
+	}
+	if c.w.Init {
+		path, err := c.mountInit()
+		if err != nil {
+			return err
+		}
+		host.InitPath = path
+	}
+	var err error
+	if host.Files, err = c.writeFiles(); err != nil {
+		return err
+	}
+	s, p, err := spec.Make(specImage(c.img.Config), c.w.Wishes, host)
+	if err != nil {
+		return err
+	}
+	if c.o.Mapping.Kind == idmap.Single {
+		if err := c.startOwners(p); err != nil {
+			return err
+		}
+	}
+	stdio, err := c.stdio()
+	if err != nil {
+		return err
+	}
+	request := sandbox.Request{
+		ID: c.entry.ID, StateDir: filepath.Join(c.entry.Dir(), "sandbox"),
+		Rootfs: c.work.Merged(), Spec: s, Mapping: c.o.Mapping, Stdio: stdio, Owners: c.owners,
+	}
+	if c.w.network.Mode == network.Private {
+		if err := network.Check(); err != nil {
+			return err
+		}
+		request.Network = func(ctx context.Context, pid int) (io.Closer, error) {
+			return network.Attach(ctx, pid, c.w.network)
+		}
+	}
+	request.Ready = c.recordStart
+	c.box, err = sandbox.Start(ctx, request)
+	return err
+}
+
+// recordStart notes the running process before its payload starts, so that nobody sees a payload at
+// work in a container that is only "created".
+func (c *container) recordStart(pid int) error {
+	start, err := record.StartTime(pid)
+	if err != nil {
+		return fmt.Errorf("recording the start: %w", err)
+	}
+	c.started = record.State{
+		Status: record.Running, Pid: pid, StartTime: start, Monitor: os.Getpid(), Started: time.Now().UTC(),
+	}
+	return c.entry.SetState(c.started)
+}
+
+// startOwners makes the supervisor that shows the payload the image's owners.
+func (c *container) startOwners(p spec.Process) error {
+	cfg := ownership.SupervisorConfig{
+		Mapping: c.o.Mapping, Rootfs: c.work.Merged(), Upper: c.work.Upper(),
+		Table: filepath.Join(c.entry.Dir(), "table"),
+		UID:   p.UID, GID: p.GID, Groups: p.Groups, Binds: p.Binds,
+	}
+	for _, l := range slices.Backward(c.layers) {
+		cfg.Lowers = append(cfg.Lowers, ownership.LayerRef{Dir: l.Dir, Links: l.Links})
+	}
+	var err error
+	c.owners, err = ownership.NewSupervisor(cfg)
+	return err
+}
+
+// stdio says what the payload reads and writes.
+func (c *container) stdio() (sandbox.Stdio, error) {
+	s := sandbox.Stdio{Out: c.o.Stdout, Err: c.o.Stderr, Terminal: c.o.Terminal}
+	if c.o.Interactive {
+		s.In = c.o.Stdin
+	}
+	if !c.o.Terminal {
+		return s, nil
+	}
+	if c.o.Interactive && !isTerminal(c.o.Stdin) {
+		return s, &sandbox.StartError{Status: 1, Err: errors.New("the input device is not a TTY")}
+	}
+	for _, f := range []*os.File{c.o.Stdin, c.o.Stdout, c.o.Stderr} {
+		if isTerminal(f) {
+			s.Console = f
+			break
+		}
+	}
+	return s, nil
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// end records the exit, or removes the container when that was asked for.
+func (c *container) end(status int) error {
+	err := c.teardown()
+	if c.o.Remove {
+		return errors.Join(err, c.remove())
+	}
+	s := c.started
+	s.Status, s.ExitCode, s.Finished, s.Pid, s.StartTime, s.Monitor = record.Exited, status, time.Now().UTC(), 0, 0, 0
+	return errors.Join(err, c.entry.SetState(s), c.entry.Close())
+}
+
+// giveUp takes a container back that did not start. The error keeps its status.
+func (c *container) giveUp(err error) error {
+	if more := c.discard(); more != nil {
+		return errors.Join(err, more)
+	}
+	return err
+}
+
+func (c *container) discard() error {
+	err := errors.Join(c.teardown(), c.remove())
+	if c.cidFile {
+		err = errors.Join(err, os.Remove(c.o.CIDFile))
+	}
+	return err
+}
+
+// teardown undoes what lives only with the process.
+func (c *container) teardown() error {
+	var errs []error
+	if c.box != nil {
+		errs = append(errs, c.box.Close())
+	}
+	if c.owners != nil {
+		errs = append(errs, c.owners.Close())
+	}
+	if c.init != nil {
+		errs = append(errs, c.init.Unmount())
+	}
+	if c.work != nil {
+		errs = append(errs, c.work.Unmount())
+	}
+	return errors.Join(errs...)
+}
+
+// remove takes the container out of the book, with its anonymous volumes.
+func (c *container) remove() error {
+	err := c.entry.Remove()
+	return errors.Join(err, removeAnonymous(c.o.volumes(), c.entry.Container))
+}

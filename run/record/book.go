@@ -1,0 +1,340 @@
+package record
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dhow-containers/dhow/storage/journal"
+)
+
+var (
+	// ErrNotFound is returned when no container goes by the name or id.
+	ErrNotFound = errors.New("No such container")
+	// ErrNameTaken is returned by Create for a name another container has.
+	ErrNameTaken = errors.New("the container name is already in use")
+	// ErrRunning is returned by Remove for a container that runs.
+	ErrRunning = errors.New("container is running")
+	// ErrAmbiguous is returned by Find when an id prefix fits several containers.
+	ErrAmbiguous = errors.New("container id prefix fits several containers")
+)
+
+// version is the format of config.json and state.json.
+const version = 1
+
+// Book is the directory of all containers of one store (containers/ under the store's directory). It
+// is made when the first container is.
+type Book struct{ Dir string }
+
+// Entry is a container whose lock this process holds: it is the one that creates, runs or removes it.
+type Entry struct {
+	Container
+	dir  string
+	book Book
+	lock *journal.Lock
+}
+
+// Found is a container as another process sees it.
+type Found struct {
+	Container
+	State State
+	Dir   string
+}
+
+// NewID gives an id that no container had: 64 hex digits, of which the first twelve are not all
+// decimal, so that a short id is never taken for a pid (as docker's).
+func NewID() string {
+	for {
+		var b [32]byte
+		_, _ = rand.Read(b[:]) // it does not fail: crypto/rand
+		id := hex.EncodeToString(b[:])
+		if strings.Trim(id[:12], "0123456789") != "" {
+			return id
+		}
+	}
+}
+
+// Create makes the record and takes the container's lock and name. An empty name is replaced by two
+// random words.
+func (b Book) Create(c Container) (*Entry, error) {
+	if c.Name != "" {
+		if err := CheckName(c.Name); err != nil {
+			return nil, err
+		}
+	}
+	names := filepath.Join(b.Dir, "names")
+	e := &Entry{Container: c, dir: filepath.Join(b.Dir, c.ID), book: b}
+	err := os.Mkdir(e.dir, 0o700)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(names, 0o700); err != nil {
+			return nil, fmt.Errorf("recording the container: %w", err)
+		}
+		err = os.Mkdir(e.dir, 0o700)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("recording the container: %w", err)
+	}
+	if e.lock, err = journal.TakeLock(filepath.Join(e.dir, "lock"), true); err != nil {
+		return nil, errors.Join(fmt.Errorf("recording the container: %w", err), os.RemoveAll(e.dir))
+	}
+	if err := e.takeName(names); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(e.dir), e.lock.Unlock())
+	}
+	if err := write(filepath.Join(e.dir, "config.json"), e.Container); err != nil {
+		return nil, errors.Join(err, e.Remove())
+	}
+	return e, nil
+}
+
+// takeName makes the link of a name. A link whose container is gone is from a removal that was cut
+// short and is replaced.
+func (e *Entry) takeName(names string) error {
+	given := e.Name != ""
+	for try := 0; ; try++ {
+		if !given {
+			e.Name = randomName(try)
+		}
+		link := filepath.Join(names, e.Name)
+		err := os.Symlink(e.ID, link)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("taking the name %q: %w", e.Name, err)
+		}
+		other, err := os.Readlink(link)
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) && try < 100 {
+				continue
+			}
+			return fmt.Errorf("taking the name %q: %w", e.Name, err)
+		}
+		if _, err := os.Lstat(filepath.Join(e.book.Dir, filepath.Base(other))); errors.Is(err, fs.ErrNotExist) && try < 100 {
+			_ = os.Remove(link)
+			continue
+		}
+		if given {
+			return fmt.Errorf("Conflict. The container name %q is already in use by container %q. You have to remove that container to be able to reuse that name: %w",
+				"/"+e.Name, filepath.Base(other), ErrNameTaken)
+		}
+	}
+}
+
+// Dir is the container's directory, for its files.
+func (e *Entry) Dir() string { return e.dir }
+
+// SetState replaces the state.
+func (e *Entry) SetState(s State) error { return write(filepath.Join(e.dir, "state.json"), s) }
+
+// Close gives the lock back; the container stays in the book.
+func (e *Entry) Close() error { return e.lock.Unlock() }
+
+// Remove takes the container out of the book with all its files, and gives the lock back. Nothing may
+// be mounted in its directory. Cut short, it is completed by the next List.
+func (e *Entry) Remove() error {
+	err := e.book.erase(e.ID, e.Name)
+	return errors.Join(err, e.lock.Unlock())
+}
+
+// gone is the prefix of directories that are being removed.
+const gone = ".gone-"
+
+func (b Book) erase(id, name string) error {
+	if name != "" {
+		link := filepath.Join(b.Dir, "names", name)
+		if target, err := os.Readlink(link); err == nil && target == id {
+			if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("removing container %s: %w", id, err)
+			}
+		}
+	}
+	away := filepath.Join(b.Dir, gone+id)
+	if err := os.Rename(filepath.Join(b.Dir, id), away); err != nil {
+		return fmt.Errorf("removing container %s: %w", id, err)
+	}
+	if err := os.RemoveAll(away); err != nil {
+		return fmt.Errorf("removing container %s: %w", id, err)
+	}
+	return nil
+}
+
+// Take locks a container that does not run, to remove or change it. ErrRunning when it does,
+// ErrNotFound when it has gone meanwhile.
+func (b Book) Take(id string) (*Entry, error) {
+	dir := filepath.Join(b.Dir, id)
+	if _, err := os.Lstat(dir); err != nil {
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, id)
+	}
+	lock, err := journal.TryLock(filepath.Join(dir, "lock"), true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking container %s: %w", id, err)
+	}
+	if lock == nil {
+		return nil, fmt.Errorf("%w: %s", ErrRunning, id)
+	}
+	e := &Entry{dir: dir, book: b, lock: lock}
+	// A record that can not be read can still be removed.
+	e.Container, _ = read[Container](filepath.Join(dir, "config.json"))
+	e.ID = id
+	return e, nil
+}
+
+// List gives all containers, newest first, and completes removals that were cut short. A record that
+// can not be read is reported in the error together with the others.
+func (b Book) List() ([]Found, error) {
+	entries, err := os.ReadDir(b.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing containers: %w", err)
+	}
+	var all []Found
+	var errs []error
+	for _, d := range entries {
+		name := d.Name()
+		if strings.HasPrefix(name, gone) {
+			errs = append(errs, os.RemoveAll(filepath.Join(b.Dir, name)))
+			continue
+		}
+		if !idPattern.MatchString(name) {
+			continue
+		}
+		f, err := b.load(name)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b Found) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID))
+	})
+	return all, errors.Join(errs...)
+}
+
+// Find gives the container of that name, id or unambiguous beginning of an id.
+func (b Book) Find(nameOrID string) (Found, error) {
+	name := strings.TrimPrefix(nameOrID, "/")
+	if CheckName(name) == nil {
+		if idPattern.MatchString(name) {
+			if f, err := b.load(name); err == nil {
+				return f, nil
+			}
+		}
+		if target, err := os.Readlink(filepath.Join(b.Dir, "names", name)); err == nil && idPattern.MatchString(target) {
+			if f, err := b.load(target); !errors.Is(err, ErrNotFound) {
+				return f, err
+			}
+		}
+	}
+	if name == "" || strings.Trim(name, "0123456789abcdef") != "" {
+		return Found{}, fmt.Errorf("%w: %s", ErrNotFound, nameOrID)
+	}
+	entries, err := os.ReadDir(b.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Found{}, fmt.Errorf("finding container %s: %w", nameOrID, err)
+	}
+	var ids []string
+	for _, d := range entries {
+		if strings.HasPrefix(d.Name(), name) && idPattern.MatchString(d.Name()) {
+			ids = append(ids, d.Name())
+		}
+	}
+	switch len(ids) {
+	case 0:
+		return Found{}, fmt.Errorf("%w: %s", ErrNotFound, nameOrID)
+	case 1:
+		return b.load(ids[0])
+	}
+	return Found{}, fmt.Errorf("%w: %s", ErrAmbiguous, nameOrID)
+}
+
+var idPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// load reads one container. What its record says of running is believed only while its lock is held.
+func (b Book) load(id string) (Found, error) {
+	f := Found{Dir: filepath.Join(b.Dir, id)}
+	held, err := held(filepath.Join(f.Dir, "lock"))
+	if err != nil {
+		b.sweep(id)
+		return f, fmt.Errorf("%w: %s", ErrNotFound, id)
+	}
+	if f.Container, err = read[Container](filepath.Join(f.Dir, "config.json")); err != nil {
+		return f, err
+	}
+	if f.ID != id { // not written yet, or never
+		if !held {
+			b.sweep(id)
+		}
+		return f, fmt.Errorf("%w: %s", ErrNotFound, id)
+	}
+	if f.State, err = read[State](filepath.Join(f.Dir, "state.json")); err != nil {
+		return f, err
+	}
+	if f.State.Status == "" {
+		f.State.Status = Created
+	}
+	if f.State.Status == Running && !held {
+		f.State.Status, f.State.ExitCode = Exited, 137
+		if f.State.Finished.IsZero() {
+			f.State.Finished = f.State.Started
+		}
+	}
+	return f, nil
+}
+
+// sweep removes what a Create that was killed has left, when it is old enough to be no Create that is
+// still on its way.
+func (b Book) sweep(id string) {
+	st, err := os.Lstat(filepath.Join(b.Dir, id))
+	if err != nil || time.Since(st.ModTime()) < time.Minute {
+		return
+	}
+	if e, err := b.Take(id); err == nil {
+		_ = e.Remove()
+	}
+}
+
+// namePattern is docker's (moby: daemon/names).
+var namePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+
+// CheckName reports a name docker would not take either.
+func CheckName(name string) error {
+	if len(name) > 255 || !namePattern.MatchString(name) {
+		return fmt.Errorf("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name)
+	}
+	return nil
+}
+
+func read[T any](path string) (T, error) {
+	return journal.File[T]{Path: path, Version: version}.Read()
+}
+
+// write puts a record in the journal's format without taking its lock: the container's is held.
+func write(path string, v any) error {
+	data, err := json.Marshal(struct {
+		Version int `json:"version"`
+		Data    any `json:"data"`
+	}{version, v})
+	if err != nil {
+		return err
+	}
+	return journal.Replace(path, data, 0o600, false)
+}

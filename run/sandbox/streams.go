@@ -1,0 +1,171 @@
+package sandbox
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/opencontainers/runc/libcontainer"
+	"golang.org/x/sys/unix"
+)
+
+// streams are the payload's stdin, stdout and stderr.
+//
+// libcontainer gives them to the payload's uid by fchown(2), which must not happen to what belongs to
+// the caller, and a terminal handed in could be typed into from inside (TIOCSTI). So a descriptor is
+// passed as it is only when it is no terminal and belongs to the payload's uid already; otherwise a
+// pipe stands between and is pumped.
+type streams struct {
+	child  []*os.File // passed to the container, closed once it has them
+	ours   []*os.File // closed at the end
+	output sync.WaitGroup
+	begin  []func() // pumps, started with the payload
+	term   *terminal
+}
+
+func openStreams(io Stdio, p *libcontainer.Process) (*streams, error) {
+	s := &streams{}
+	if io.Terminal {
+		var err error
+		s.term, err = openTerminal(io, p)
+		return s, err
+	}
+	uid := uint32(p.UID)
+	in, err := s.input(io.In, uid, io.Owned)
+	if err != nil {
+		return s, err
+	}
+	out, err := s.outputTo(io.Out, uid, io.Owned)
+	if err != nil {
+		return s, err
+	}
+	errOut := out
+	if io.Err != io.Out {
+		if errOut, err = s.outputTo(io.Err, uid, io.Owned); err != nil {
+			return s, err
+		}
+	}
+	// A nil *os.File in an interface is not nil: os/exec would not open /dev/null.
+	if in != nil {
+		p.Stdin = in
+	}
+	if out != nil {
+		p.Stdout = out
+	}
+	if errOut != nil {
+		p.Stderr = errOut
+	}
+	return s, nil
+}
+
+func (s *streams) input(f *os.File, uid uint32, owned bool) (*os.File, error) {
+	if f == nil || owned || direct(f, uid) {
+		return f, nil
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	s.child = append(s.child, r)
+	s.begin = append(s.begin, func() {
+		// Not waited for: it may stand in a read that only the caller can end.
+		go func() {
+			_, _ = io.Copy(w, f)
+			w.Close()
+		}()
+	})
+	return r, nil
+}
+
+func (s *streams) outputTo(f *os.File, uid uint32, owned bool) (*os.File, error) {
+	if f == nil || owned || direct(f, uid) {
+		return f, nil
+	}
+	// Go ends the process at EPIPE on 1 and 2; on another number it is an error like others.
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, &fs.PathError{Op: "dup", Path: f.Name(), Err: err}
+	}
+	to := os.NewFile(uintptr(fd), f.Name())
+	r, w, err := os.Pipe()
+	if err != nil {
+		to.Close()
+		return nil, err
+	}
+	s.child = append(s.child, w)
+	s.ours = append(s.ours, to)
+	s.output.Add(1)
+	s.begin = append(s.begin, func() {
+		go func() {
+			defer s.output.Done()
+			// When the reader has gone, the payload must get EPIPE too.
+			defer r.Close()
+			_, _ = io.Copy(to, r)
+		}()
+	})
+	return w, nil
+}
+
+// direct reports whether f can be handed to a payload of that uid without a change of owner.
+func direct(f *os.File, uid uint32) bool {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return false
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFCHR {
+		// libcontainer opens the container's own null device in its place.
+		return st.Rdev == unix.Mkdev(1, 3)
+	}
+	return st.Uid == uid
+}
+
+// started closes the container's ends here: it has them now.
+func (s *streams) started() {
+	for _, f := range s.child {
+		f.Close()
+	}
+	s.child = nil
+}
+
+// attach begins to pass data.
+func (s *streams) attach() error {
+	for _, f := range s.begin {
+		f()
+	}
+	s.begin = nil
+	if s.term != nil {
+		return s.term.attach()
+	}
+	return nil
+}
+
+// drain waits until everything the payload wrote has been passed on.
+func (s *streams) drain() {
+	if len(s.begin) == 0 {
+		s.output.Wait()
+	}
+	if s.term != nil {
+		s.term.drain()
+	}
+}
+
+func (s *streams) resize(width, height uint16) error {
+	if s.term == nil {
+		return nil
+	}
+	return s.term.resize(width, height)
+}
+
+func (s *streams) close() {
+	s.started()
+	for _, f := range s.ours {
+		if err := f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+			continue
+		}
+	}
+	if s.term != nil {
+		s.term.close()
+	}
+}

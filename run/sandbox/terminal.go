@@ -1,0 +1,187 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+
+	"github.com/opencontainers/runc/libcontainer"
+	"golang.org/x/sys/unix"
+)
+
+// terminal is the payload's pseudo-terminal. Its slave is made inside the container, in the
+// container's devpts; the master comes back over a socket.
+type terminal struct {
+	in, out       *os.File
+	console       *os.File
+	parent, child *os.File // the socket's ends
+	master        *os.File
+	output        sync.WaitGroup
+	saved         *unix.Termios // the caller's settings while they are changed
+	resized       chan os.Signal
+	once          sync.Once
+}
+
+func openTerminal(io Stdio, p *libcontainer.Process) (*terminal, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("making the terminal's socket: %w", err)
+	}
+	t := &terminal{
+		in: io.In, out: io.Out, console: io.Console,
+		parent: os.NewFile(uintptr(fds[0]), "console"), child: os.NewFile(uintptr(fds[1]), "console"),
+	}
+	p.ConsoleSocket = t.child
+	p.ConsoleWidth, p.ConsoleHeight = io.Width, io.Height
+	if t.console != nil {
+		if size, err := unix.IoctlGetWinsize(int(t.console.Fd()), unix.TIOCGWINSZ); err == nil {
+			p.ConsoleWidth, p.ConsoleHeight = size.Col, size.Row
+		}
+	}
+	return t, nil
+}
+
+// attach takes the master and begins to pass data.
+func (t *terminal) attach() error {
+	t.child.Close()
+	defer t.parent.Close()
+	master, err := receiveFile(int(t.parent.Fd()))
+	if err != nil {
+		return fmt.Errorf("receiving the container's terminal: %w", err)
+	}
+	t.master = master
+	if t.console != nil {
+		t.followSize()
+	}
+	if t.out != nil {
+		out := t.out
+		if fd, err := unix.FcntlInt(out.Fd(), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+			// See streams.outputTo for why it is not 1.
+			out = os.NewFile(uintptr(fd), t.out.Name())
+		}
+		t.output.Add(1)
+		go func() {
+			defer t.output.Done()
+			// A terminal without a process answers EIO, which is its end of file.
+			if _, err := io.Copy(out, t.master); errors.Is(err, unix.EPIPE) {
+				// Nobody reads: as a terminal that was hung up.
+				t.master.Close()
+			}
+		}()
+	}
+	if t.in != nil {
+		if t.console != nil {
+			if err := t.raw(); err != nil {
+				return err
+			}
+		}
+		go t.copyInput()
+	}
+	return nil
+}
+
+// copyInput passes the caller's input on. Its end becomes the terminal's end-of-file character, as a
+// person would type it; the terminal itself has no other end.
+func (t *terminal) copyInput() {
+	_, err := io.Copy(t.master, t.in)
+	if err == nil {
+		_, _ = t.master.Write([]byte{4})
+	}
+}
+
+// raw turns the caller's terminal into a mere wire: what is typed and shown is the container's
+// terminal's matter (termios(3), cfmakeraw).
+func (t *terminal) raw() error {
+	fd := int(t.console.Fd())
+	old, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return fmt.Errorf("reading the terminal's settings: %w", err)
+	}
+	raw := *old
+	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	raw.Oflag &^= unix.OPOST
+	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
+		return fmt.Errorf("changing the terminal's settings: %w", err)
+	}
+	t.saved = old
+	return nil
+}
+
+func (t *terminal) followSize() {
+	t.resized = make(chan os.Signal, 1)
+	signal.Notify(t.resized, unix.SIGWINCH)
+	update := func() {
+		if size, err := unix.IoctlGetWinsize(int(t.console.Fd()), unix.TIOCGWINSZ); err == nil {
+			_ = t.resize(size.Col, size.Row)
+		}
+	}
+	update()
+	go func() {
+		for range t.resized {
+			update()
+		}
+	}()
+}
+
+func (t *terminal) resize(width, height uint16) error {
+	if t.master == nil {
+		return nil
+	}
+	return unix.IoctlSetWinsize(int(t.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: width, Row: height})
+}
+
+func (t *terminal) drain() { t.output.Wait() }
+
+func (t *terminal) close() {
+	t.once.Do(func() {
+		if t.resized != nil {
+			signal.Stop(t.resized)
+			close(t.resized)
+		}
+		if t.saved != nil {
+			_ = unix.IoctlSetTermios(int(t.console.Fd()), unix.TCSETSW, t.saved)
+		}
+		t.child.Close()
+		t.parent.Close()
+		if t.master != nil {
+			t.master.Close()
+		}
+	})
+}
+
+// receiveFile takes one descriptor from a unix socket (unix(7), SCM_RIGHTS).
+func receiveFile(socket int) (*os.File, error) {
+	name := make([]byte, 4096)
+	oob := make([]byte, unix.CmsgSpace(4))
+	var n, oobn int
+	var err error
+	for {
+		n, oobn, _, _, err = unix.Recvmsg(socket, name, oob, unix.MSG_CMSG_CLOEXEC)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return nil, err
+		}
+		if len(fds) > 0 {
+			return os.NewFile(uintptr(fds[0]), string(name[:n])), nil
+		}
+	}
+	return nil, errors.New("the message carries no descriptor")
+}

@@ -1,0 +1,80 @@
+package run
+
+import (
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/run/sandbox"
+)
+
+// signals are those sent to this process, kept from the beginning so that none is lost before there
+// is a container to pass it to.
+type signals struct {
+	ch   chan os.Signal
+	done chan struct{}
+}
+
+// kept are the signals that are this process's own matter: its children, its runtime, its writes, and
+// the size of the terminal, which sandbox follows.
+var kept = []unix.Signal{unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE, unix.SIGWINCH, unix.SIGPROF}
+
+// catchSignals asks for every signal a person can send. Ignored ones stay ignored (nohup).
+func catchSignals(o Options) *signals {
+	s := &signals{done: make(chan struct{})}
+	if o.NoSigProxy {
+		return s
+	}
+	s.ch = make(chan os.Signal, 128)
+	var list []os.Signal
+next:
+	for n := unix.Signal(1); n < 65; n++ {
+		for _, k := range kept {
+			if n == k {
+				continue next
+			}
+		}
+		if n == 32 || n == 33 || signal.Ignored(n) { // 32 and 33 are the C library's
+			continue
+		}
+		list = append(list, n)
+	}
+	signal.Notify(s.ch, list...)
+	return s
+}
+
+// forward passes signals on until stop. The second interrupt kills: pid 1 of a pid namespace ignores
+// signals it has no handler for, and a person must be able to end it.
+func (s *signals) forward(box *sandbox.Container) {
+	if s.ch == nil {
+		return
+	}
+	go func() {
+		interrupts := 0
+		for {
+			select {
+			case <-s.done:
+				return
+			case got := <-s.ch:
+				sig, ok := got.(unix.Signal)
+				if !ok {
+					continue
+				}
+				if sig == unix.SIGINT {
+					if interrupts++; interrupts > 1 {
+						sig = unix.SIGKILL
+					}
+				}
+				_ = box.Signal(sig) // it may have gone meanwhile
+			}
+		}
+	}()
+}
+
+func (s *signals) stop() {
+	if s.ch != nil {
+		signal.Stop(s.ch)
+	}
+	close(s.done)
+}

@@ -1,0 +1,142 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/run/record"
+	"github.com/dhow-containers/dhow/run/spec"
+	"github.com/dhow-containers/dhow/storage/volume"
+)
+
+func (o Options) volumes() volume.Store { return volume.Store{Dir: filepath.Join(o.Dir, "volumes")} }
+
+// declareMounts makes the volumes the person and the image ask for, turns them into binds of their
+// directories, and notes all mounts in the record. Anonymous volumes are taken back when it fails.
+func (c *container) declareMounts(rec *record.Container) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, removeAnonymous(c.o.volumes(), *rec))
+		}
+	}()
+	covered := map[string]bool{}
+	for _, m := range c.w.Mounts {
+		covered[path.Clean(m.Target)] = true
+	}
+	targets := specImage(c.img.Config).Volumes
+	slices.Sort(targets)
+	for _, target := range targets {
+		target = path.Join("/", target)
+		if covered[target] {
+			continue
+		}
+		if err := spec.CheckVolumeTarget(target); err != nil {
+			return err
+		}
+		c.w.Mounts = append(c.w.Mounts, spec.Mount{Type: "volume", Target: target, Anonymous: true})
+	}
+	for i := range c.w.Mounts {
+		m := &c.w.Mounts[i]
+		note := record.Mount{Type: m.Type, Source: m.Source, Target: path.Clean(m.Target), ReadOnly: m.ReadOnly}
+		switch m.Type {
+		case "volume":
+			v, err := c.o.volumes().Create(m.Source, m.Labels, m.VolumeOptions)
+			if err != nil {
+				return err
+			}
+			m.Type, m.Volume, m.Source = "bind", v.Name, v.Dir
+			m.NoCopy = m.NoCopy || v.Filled
+			note.Name, note.Source, note.Anonymous = v.Name, v.Dir, m.Anonymous
+		case "bind":
+			if err := checkSource(m); err != nil {
+				return err
+			}
+		}
+		rec.Mounts = append(rec.Mounts, note)
+	}
+	return nil
+}
+
+// checkSource makes a missing source of -v, as docker does; one of --mount must exist.
+func checkSource(m *spec.Mount) error {
+	_, err := os.Stat(m.Source)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !m.CreateSource {
+			return fmt.Errorf("invalid mount config for type \"bind\": bind source path does not exist: %s", m.Source)
+		}
+		if err := os.MkdirAll(m.Source, 0o755); err != nil {
+			return fmt.Errorf("creating mount source path '%s': %w", m.Source, err)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("mounting %s: %w", m.Source, err)
+	}
+	return nil
+}
+
+// fillVolumes gives new volumes what the image has at their place, and resolves sub-paths.
+func (c *container) fillVolumes() error {
+	for i := range c.w.Mounts {
+		m := &c.w.Mounts[i]
+		if m.Volume == "" {
+			continue
+		}
+		if !m.NoCopy {
+			if err := copyUp(c.work.Merged(), path.Clean(m.Target), m.Source); err != nil {
+				return fmt.Errorf("filling volume %q from the image: %w", m.Volume, err)
+			}
+			if err := c.o.volumes().MarkFilled(m.Volume); err != nil {
+				return err
+			}
+		}
+		if m.Subpath != "" {
+			dir, err := subpath(m.Source, m.Subpath)
+			if err != nil {
+				return fmt.Errorf("mounting volume %q: %w", m.Volume, err)
+			}
+			m.Source = dir
+		}
+	}
+	return nil
+}
+
+// subpath resolves a directory inside a volume whose content is not trusted.
+func subpath(dir, sub string) (string, error) {
+	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(root)
+	fd, err := unix.Openat2(root, sub, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return "", &fs.PathError{Op: "volume-subpath", Path: sub, Err: err}
+	}
+	unix.Close(fd)
+	return filepath.Join(dir, sub), nil
+}
+
+// removeAnonymous removes the volumes that were made for a container alone. One that is gone already,
+// or that another container was given by name, is no error.
+func removeAnonymous(store volume.Store, c record.Container) error {
+	var errs []error
+	for _, m := range c.Mounts {
+		if !m.Anonymous {
+			continue
+		}
+		if err := store.Remove(m.Name, nil); err != nil && !errors.Is(err, volume.ErrNotFound) && !errors.Is(err, volume.ErrInUse) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,174 @@
+package run
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/dhow-containers/dhow/run/network"
+	"github.com/dhow-containers/dhow/run/record"
+	"github.com/dhow-containers/dhow/run/spec"
+)
+
+// wishes are the flags, read.
+type wishes struct {
+	spec.Wishes
+	network network.Config
+	labels  map[string]string
+}
+
+func (o *Options) defaults() {
+	for _, f := range []struct {
+		to   **os.File
+		from *os.File
+	}{{&o.Stdin, os.Stdin}, {&o.Stdout, os.Stdout}, {&o.Stderr, os.Stderr}} {
+		if *f.to == nil {
+			*f.to = f.from
+		}
+	}
+}
+
+func (o Options) warn(format string, a ...any) {
+	if o.Warn != nil {
+		o.Warn(fmt.Sprintf(format, a...))
+	}
+}
+
+// wishes reads every flag that has a syntax of its own, before anything is made.
+func (o Options) wishes() (wishes, error) {
+	w := wishes{Wishes: spec.Wishes{
+		Args: o.Args, EntrypointSet: o.EntrypointSet,
+		WorkingDir: o.WorkingDir, User: o.User, GroupAdd: o.GroupAdd,
+		Hostname: o.Hostname, Domainname: o.Domainname,
+		Terminal: o.Terminal, ReadOnly: o.ReadOnly, Init: o.Init,
+		CapAdd: o.CapAdd, CapDrop: o.CapDrop,
+	}}
+	if o.EntrypointSet {
+		w.Entrypoint = []string{o.Entrypoint}
+	}
+	if o.Name != "" {
+		if err := record.CheckName(o.Name); err != nil {
+			return w, err
+		}
+	}
+	for _, step := range []func(*wishes) error{
+		o.readEnv, o.readLabels, o.readMounts, o.readSecurity, o.readLimits, o.readNetwork,
+	} {
+		if err := step(&w); err != nil {
+			return w, err
+		}
+	}
+	_, err := spec.Capabilities(o.CapAdd, o.CapDrop)
+	return w, err
+}
+
+func (o Options) readMounts(w *wishes) error {
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "/"
+	}
+	for _, v := range o.Volumes {
+		m, err := spec.ParseVolume(v, dir)
+		if err != nil {
+			return err
+		}
+		w.Mounts = append(w.Mounts, m)
+	}
+	for _, v := range o.Mounts {
+		m, err := spec.ParseMount(v, dir)
+		if err != nil {
+			return err
+		}
+		w.Mounts = append(w.Mounts, m)
+	}
+	for _, v := range o.Tmpfs {
+		m, err := spec.ParseTmpfs(v)
+		if err != nil {
+			return err
+		}
+		w.Mounts = append(w.Mounts, m)
+	}
+	if o.ShmSize != "" {
+		n, err := spec.ParseBytes(o.ShmSize)
+		if err != nil || n == 0 {
+			return fmt.Errorf("invalid --shm-size: '%s'", o.ShmSize)
+		}
+		w.ShmSizeBytes = n
+	}
+	return nil
+}
+
+func (o Options) readSecurity(w *wishes) error {
+	for _, opt := range o.SecurityOpt {
+		key, value, ok := strings.Cut(opt, "=")
+		if !ok {
+			key, value, ok = strings.Cut(opt, ":") // docker's old spelling
+		}
+		switch {
+		case key == "no-new-privileges" && (!ok || value == "true"):
+			w.NoNewPrivileges = true
+		case key == "no-new-privileges" && value == "false":
+			w.NoNewPrivileges = false
+		case key == "seccomp" && value != "":
+			w.Seccomp = value
+		case key == "apparmor" && value == "unconfined", key == "label" && value == "disable":
+			// Neither confines our containers.
+		default:
+			return fmt.Errorf("invalid --security-opt: %q", opt)
+		}
+	}
+	return nil
+}
+
+func (o Options) readLimits(w *wishes) error {
+	for _, s := range o.Ulimits {
+		u, err := spec.ParseUlimit(s)
+		if err != nil {
+			return err
+		}
+		w.Ulimits = append(w.Ulimits, u)
+	}
+	for _, s := range o.Sysctls {
+		k, v, ok := strings.Cut(s, "=")
+		if !ok || k == "" {
+			return fmt.Errorf("sysctl '%s' is not allowed", s)
+		}
+		if w.Sysctls == nil {
+			w.Sysctls = map[string]string{}
+		}
+		w.Sysctls[k] = v
+	}
+	return nil
+}
+
+func (o Options) readNetwork(w *wishes) error {
+	mode, err := network.ParseMode(o.Network)
+	if err != nil {
+		return err
+	}
+	w.network = network.Config{Mode: mode, DNS: o.DNS, DNSSearch: o.DNSSearch, DNSOptions: o.DNSOptions, Hosts: o.AddHosts}
+	w.HostNetwork = mode == network.Host
+	return w.network.Validate()
+}
+
+func (o Options) readLabels(w *wishes) error {
+	w.labels = map[string]string{}
+	for _, file := range o.LabelFiles {
+		lines, err := readLines(file, "label")
+		if err != nil {
+			return err
+		}
+		for _, l := range lines {
+			k, v, _ := strings.Cut(l, "=")
+			w.labels[k] = v
+		}
+	}
+	for _, l := range o.Labels {
+		k, v, _ := strings.Cut(l, "=")
+		if k == "" {
+			return fmt.Errorf("invalid label '%s': empty name", l)
+		}
+		w.labels[k] = v
+	}
+	return nil
+}

@@ -30,7 +30,7 @@ type container struct {
 	layers  []storage.Layer // base first
 	entry   *record.Entry
 	work    *working.Work
-	init    *working.Work // the view of this binary for --init
+	initDir string // where this binary is shown for --init
 	owners  *ownership.Supervisor
 	box     *sandbox.Container
 	started record.State
@@ -258,8 +258,8 @@ func (c *container) teardown() error {
 	if c.owners != nil {
 		errs = append(errs, c.owners.Close())
 	}
-	if c.init != nil {
-		errs = append(errs, c.init.Unmount())
+	if c.initDir != "" {
+		errs = append(errs, unix.Unmount(c.initDir, unix.MNT_DETACH)) // with the view of the binary in it
 	}
 	if c.work != nil {
 		errs = append(errs, c.work.Unmount())

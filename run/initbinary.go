@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dhow-containers/dhow/storage/working"
 )
 
@@ -20,13 +22,19 @@ func (c *container) mountInit() (string, error) {
 	if strings.HasSuffix(exe, " (deleted)") {
 		return "", fmt.Errorf("finding this program for --init: %s was replaced or removed meanwhile: try again", strings.TrimSuffix(exe, " (deleted)"))
 	}
-	c.init = &working.Work{Lowers: []string{filepath.Dir(exe)}, Dir: filepath.Join(c.entry.Dir(), "init"), ReadOnly: true}
-	if err := os.Mkdir(c.init.Dir, 0o700); err != nil {
+	dir := filepath.Join(c.entry.Dir(), "init")
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", fmt.Errorf("preparing --init: %w", err)
 	}
-	if err := c.init.Mount(); err != nil {
-		c.init = nil
+	// The layers of an overlay must not lie in each other; on a filesystem of its own this one does
+	// not, wherever the binary is.
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=700,size=64k"); err != nil {
 		return "", fmt.Errorf("preparing --init: %w", err)
 	}
-	return filepath.Join(c.init.Merged(), filepath.Base(exe)), nil
+	c.initDir = dir
+	view := working.Work{Lowers: []string{filepath.Dir(exe)}, Dir: dir, ReadOnly: true}
+	if err := view.Mount(); err != nil {
+		return "", fmt.Errorf("preparing --init: %w", err)
+	}
+	return filepath.Join(view.Merged(), filepath.Base(exe)), nil
 }

@@ -47,7 +47,7 @@ type Request struct {
 	// ID names the container: ASCII letters, digits, "_+-.".
 	ID string
 	// StateDir is a directory for this container's state alone, made when it is missing and removed
-	// by Close. It must not lie below the directory of dhow's binary.
+	// by Close.
 	StateDir string
 	// Rootfs is the mounted root filesystem.
 	Rootfs  string

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/rootless/enter"
 	"github.com/dhow-containers/dhow/rootless/idmap"
 )
 
@@ -21,6 +22,7 @@ import (
 // between.
 type Container struct {
 	state   string // Request.StateDir
+	mounted bool   // a filesystem in memory at state
 	box     *libcontainer.Container
 	process *libcontainer.Process
 	streams *streams
@@ -63,6 +65,9 @@ func Start(ctx context.Context, r Request) (*Container, error) {
 }
 
 func (c *Container) start(ctx context.Context, r Request) error {
+	if err := c.makeState(); err != nil {
+		return err
+	}
 	if err := noDevices(r); err != nil {
 		return err
 	}
@@ -114,6 +119,29 @@ func (c *Container) start(ctx context.Context, r Request) error {
 		return err
 	}
 	return c.box.Exec()
+}
+
+// makeState makes the directory for libcontainer's files. It lies in memory where it may: nothing in it
+// is of use to another process, and libcontainer can not show its init this binary through an overlay
+// when the directory lies below the binary's (it would copy the binary instead).
+func (c *Container) makeState() error {
+	if err := os.MkdirAll(c.state, 0o700); err != nil {
+		return fmt.Errorf("making the state directory: %w", err)
+	}
+	if enter.Entered() { // else the mount namespace may be everybody's
+		err := unix.Mount("tmpfs", c.state, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=700,size=16m")
+		c.mounted = err == nil
+	}
+	return nil
+}
+
+func (c *Container) removeState() error {
+	if c.mounted {
+		if err := unix.Unmount(c.state, unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("unmounting the state directory: %w", err)
+		}
+	}
+	return os.RemoveAll(c.state)
 }
 
 // noDevices keeps plain root's containers from opening devices they make: without a user namespace
@@ -200,7 +228,7 @@ func (c *Container) undo() error {
 	if c.served != nil {
 		errs = append(errs, c.endService())
 	}
-	errs = append(errs, os.RemoveAll(c.state))
+	errs = append(errs, c.removeState())
 	return errors.Join(errs...)
 }
 

@@ -26,6 +26,9 @@ func startError(err error) *StartError {
 		}
 	}
 	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "\n", " ")), " ")
+	if strings.HasPrefix(text, "mkdir ") {
+		text = "making the working directory: " + text
+	}
 	status := 125
 	switch {
 	case strings.HasPrefix(text, "exec: ") && (strings.Contains(text, "executable file not found") || strings.Contains(text, syscall.ENOENT.Error())):

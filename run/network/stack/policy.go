@@ -1,6 +1,9 @@
 package stack
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // refused are the destinations that only this host can reach: its loopback ("this network" means
 // it to Linux as well), link-local addresses, where clouds keep their metadata, and groups.
@@ -23,20 +26,14 @@ func (s *Stack) reachable(a netip.Addr) bool {
 	if a.IsMulticast() || !a.IsValid() {
 		return false
 	}
-	for _, own := range s.config.Own {
-		if a == own {
-			return false
-		}
+	if slices.Contains(s.config.Own, a) {
+		return false
 	}
-	if s.config.AllowHost {
-		return true
+	contains := func(p netip.Prefix) bool { return p.Contains(a) }
+	if slices.ContainsFunc(s.config.Refuse, contains) {
+		return false
 	}
-	for _, p := range refused {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return true
+	return s.config.AllowHost || !slices.ContainsFunc(refused, contains)
 }
 
 // isResolver tells whether a flow to port of a is for the resolver.

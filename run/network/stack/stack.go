@@ -43,6 +43,8 @@ type Config struct {
 	Resolver *dns.Forwarder
 	// AllowHost lets the container reach the host's loopback and link-local addresses.
 	AllowHost bool
+	// Refuse are further destinations out of the container's reach.
+	Refuse []netip.Prefix
 }
 
 // Stack is a running stack.

@@ -1,0 +1,412 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/build/plan"
+	"github.com/dhow-containers/dhow/build/source"
+	"github.com/dhow-containers/dhow/rootless/ownership"
+)
+
+// copier puts selections into a union with BuildKit's semantics
+// (solver/llbsolver/file/backend.go and tonistiigi/fsutil's copy package):
+//
+//   - the directory that Dest names is made with mode 0755, as is what is missing above it;
+//   - a directory's contents go into Dest; Dest itself keeps mode and owner, and gets the source's
+//     time; a directory below that exists already gets the source's mode, owner and attributes;
+//   - a file goes to Dest, or into it when Dest is a directory or ends in a slash;
+//   - symlinks on the way to Dest are followed inside the root, those below it are not;
+//   - a file never replaces a directory, nor a directory a file.
+type copier struct {
+	u *union
+	// src is the root of the tree copied from; keep tells that owners come from there, too.
+	src  int
+	keep bool
+	// owner, chmod and at override what the source says when not nil.
+	owner *owner
+	chmod *plan.Chmod
+	at    *time.Time
+
+	content *contentCopier
+	// links leads from source inodes with several names to the first copy.
+	links map[inode]string
+	size  int64
+	count int64
+	ctx   context.Context
+	stack []*level
+}
+
+type inode struct{ dev, ino uint64 }
+
+// level is a directory being filled.
+type level struct {
+	rel string // below the selection
+	dst string // below the union's root
+	// from, to and below are the directory in the source, the upper and the lower; below is -1 when
+	// the lower has none.
+	from, to, below int
+	// fresh says that nothing was there before: no look is needed before a file is made.
+	fresh bool
+	times []unix.Timespec
+}
+
+// put copies one selection to dest, an absolute path as written.
+func (c *copier) put(sel source.Selection, dest string) error {
+	if len(sel.Entries) == 0 {
+		return nil
+	}
+	made := owner{}
+	if c.owner != nil {
+		made = *c.owner
+	}
+	// The part of dest that must be a directory.
+	dirPart, last := path.Split(dest)
+	if last == "" || last == "." {
+		dirPart = dest
+	}
+	rel, err := c.u.resolve(dirPart)
+	if err != nil {
+		return err
+	}
+	if err := c.u.mkdirAll(rel, made, c.at); err != nil {
+		return err
+	}
+	dst, err := c.u.resolve(dest)
+	if err != nil {
+		return err
+	}
+	st, _, err := c.u.lstat(dst)
+	exists := err == nil
+	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
+		return &fs.PathError{Op: "looking at", Path: "/" + dst, Err: err}
+	}
+	if sel.Dir {
+		if !exists {
+			if err := c.u.mkdirAll(dst, made, c.at); err != nil {
+				return err
+			}
+		} else if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return fmt.Errorf("cannot copy to non-directory: /%s", dst)
+		}
+		return c.tree(sel, dst)
+	}
+	if exists && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		dst = path.Join(dst, sel.Base)
+	}
+	parent, name := split(dst)
+	if err := c.u.mkdirAll(parent, made, c.at); err != nil {
+		return err
+	}
+	return c.single(sel, parent, name)
+}
+
+// single copies a selection that is one file.
+func (c *copier) single(sel source.Selection, parent, name string) error {
+	srcParent, srcName := split(strings.TrimPrefix(sel.Path, "/"))
+	from, err := openBeneath(c.src, srcParent, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return &fs.PathError{Op: "reading", Path: sel.Path, Err: err}
+	}
+	defer unix.Close(from)
+	l, err := c.open(parent)
+	if err != nil {
+		return err
+	}
+	l.from = from
+	defer l.close(false)
+	return c.file(l, srcName, name, sel.Path, &sel.Entries[0].Stat)
+}
+
+// open gives the level of an existing directory of the union.
+func (c *copier) open(dst string) (*level, error) {
+	to, err := c.u.dir(dst)
+	if err != nil {
+		return nil, err
+	}
+	below := -1
+	if c.u.lower >= 0 {
+		if below, err = openBeneath(c.u.lower, dst, unix.O_PATH|unix.O_DIRECTORY); err != nil {
+			below = -1
+		}
+	}
+	return &level{dst: dst, to: to, below: below, from: -1}, nil
+}
+
+func (l *level) close(source bool) {
+	unix.Close(l.to)
+	if l.below >= 0 {
+		unix.Close(l.below)
+	}
+	if source && l.from >= 0 {
+		unix.Close(l.from)
+	}
+}
+
+// tree copies what lies below a selected directory to dst, an existing directory.
+func (c *copier) tree(sel source.Selection, dst string) error {
+	top, err := c.open(dst)
+	if err != nil {
+		return err
+	}
+	if top.from, err = openBeneath(c.src, strings.TrimPrefix(sel.Path, "/"), unix.O_RDONLY|unix.O_DIRECTORY); err != nil {
+		top.close(true)
+		return &fs.PathError{Op: "reading", Path: sel.Path, Err: err}
+	}
+	if !sel.Partial {
+		top.times = c.times(&sel.Entries[0].Stat)
+	}
+	c.stack = []*level{top}
+	defer func() {
+		for _, l := range c.stack {
+			l.close(true)
+		}
+		c.stack = nil
+	}()
+	for i := 1; i < len(sel.Entries); i++ {
+		e := &sel.Entries[i]
+		if c.ctx.Err() != nil {
+			return context.Cause(c.ctx)
+		}
+		dir, name := split(e.Rel)
+		if err := c.ascend(dir); err != nil {
+			return err
+		}
+		l := c.stack[len(c.stack)-1]
+		if l.rel != dir {
+			return fmt.Errorf("%s: entry %q comes before its directory", sel.Path, e.Rel)
+		}
+		what := path.Join(sel.Path, e.Rel)
+		if e.Stat.Mode&unix.S_IFMT == unix.S_IFDIR {
+			err = c.descend(l, name, what, e, sel.Partial)
+		} else {
+			err = c.file(l, name, name, what, &e.Stat)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.ascend("\x00")
+}
+
+// ascend finishes the directories that do not lead to dir; "\x00" finishes all.
+func (c *copier) ascend(dir string) error {
+	for len(c.stack) > 0 {
+		l := c.stack[len(c.stack)-1]
+		if l.rel == dir || l.rel == "" && dir != "\x00" || l.rel != "" && strings.HasPrefix(dir, l.rel+"/") {
+			return nil
+		}
+		c.stack = c.stack[:len(c.stack)-1]
+		var err error
+		if l.times != nil {
+			if err = unix.UtimesNanoAt(l.to, ".", l.times, 0); err != nil {
+				err = &fs.PathError{Op: "setting the time of", Path: "/" + l.dst, Err: err}
+			}
+		}
+		l.close(true)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// descend copies the directory e itself, named name in l, and makes it the present level.
+func (c *copier) descend(l *level, name, what string, e *source.Entry, partial bool) error {
+	dst := path.Join(l.dst, name)
+	there, below := c.look(l, name)
+	next := &level{rel: e.Rel, dst: dst, from: -1, to: -1, below: -1, fresh: there == nil}
+	if there != nil && there.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return fmt.Errorf("cannot copy to non-directory: /%s", dst)
+	}
+	if there != nil {
+		to, err := c.u.dir(dst)
+		if err != nil {
+			return err
+		}
+		unix.Close(to)
+	} else {
+		if err := unix.Mkdirat(l.to, name, 0o700); err != nil {
+			return &fs.PathError{Op: "mkdir", Path: "/" + dst, Err: err}
+		}
+		c.u.seen[dst] = true
+	}
+	var err error
+	if next.to, err = unix.Openat(l.to, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0); err == nil {
+		next.from, err = unix.Openat(l.from, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	}
+	if err == nil && below {
+		next.below, err = unix.Openat(l.below, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	}
+	c.stack = append(c.stack, next)
+	if err != nil {
+		return &fs.PathError{Op: "reading", Path: what, Err: err}
+	}
+	if there != nil && partial {
+		return nil
+	}
+	if err := c.u.owners.Set(l.to, name, dst, c.attr(&e.Stat)); err != nil {
+		return err
+	}
+	if err := copyXattrs(next.from, next.to); err != nil {
+		return &fs.PathError{Op: "copying", Path: what, Err: err}
+	}
+	next.times = c.times(&e.Stat)
+	return nil
+}
+
+// look tells what stands at name in the level, nil for nothing, and whether the lower has a
+// directory there.
+func (c *copier) look(l *level, name string) (there *unix.Stat_t, below bool) {
+	if l.fresh {
+		return nil, false
+	}
+	var up, low unix.Stat_t
+	if unix.Fstatat(l.to, name, &up, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		there = &up
+	}
+	if l.below >= 0 && unix.Fstatat(l.below, name, &low, unix.AT_SYMLINK_NOFOLLOW) == nil && !isWhiteout(&low) {
+		if there == nil {
+			there = &low
+		}
+		below = low.Mode&unix.S_IFMT == unix.S_IFDIR
+	}
+	return there, below
+}
+
+// file copies the file src of the level's source directory, anything but a directory, to name. what
+// is its path for messages, st its status when it was selected.
+func (c *copier) file(l *level, src, name, what string, st *unix.Stat_t) error {
+	dst := path.Join(l.dst, name)
+	if !l.fresh {
+		if there, _ := c.look(l, name); there != nil {
+			if there.Mode&unix.S_IFMT == unix.S_IFDIR {
+				return fmt.Errorf("cannot replace to directory /%s with file", dst)
+			}
+			if err := unix.Unlinkat(l.to, name, 0); err == nil {
+				c.u.owners.Forget(dst)
+			} else if !errors.Is(err, unix.ENOENT) {
+				return &fs.PathError{Op: "replacing", Path: "/" + dst, Err: err}
+			}
+		}
+	}
+	c.count++
+	if err := c.make(l, src, name, dst, st); err != nil {
+		return &fs.PathError{Op: "copying", Path: what, Err: err}
+	}
+	return nil
+}
+
+func (c *copier) make(l *level, src, name, dst string, st *unix.Stat_t) error {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return c.regular(l, src, name, dst, st)
+	case unix.S_IFLNK:
+		target, err := readlinkAt(l.from, src)
+		if err == nil {
+			err = unix.Symlinkat(target, l.to, name)
+		}
+		if err == nil {
+			err = c.u.owners.Set(l.to, name, dst, c.attr(st))
+		}
+		if err != nil {
+			return err
+		}
+	case unix.S_IFBLK, unix.S_IFCHR, unix.S_IFIFO:
+		if err := c.u.owners.Mknod(l.to, name, dst, c.attr(st)); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("it is of an unknown type %#o", st.Mode&unix.S_IFMT)
+	}
+	if err := copyLinkXattrs(fdName(l.from, src), fdName(l.to, name)); err != nil {
+		return err
+	}
+	return unix.UtimesNanoAt(l.to, name, c.times(st), unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// regular copies a regular file, or makes a link when the same file was copied before.
+func (c *copier) regular(l *level, src, name, dst string, st *unix.Stat_t) error {
+	id := inode{uint64(st.Dev), st.Ino}
+	if st.Nlink > 1 {
+		if first, ok := c.links[id]; ok {
+			parent, last := split(first)
+			dir, err := openBeneath(c.u.upper, parent, unix.O_PATH|unix.O_DIRECTORY)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(dir)
+			return unix.Linkat(dir, last, l.to, name, 0)
+		}
+		c.links[id] = dst
+	}
+	from, err := unix.Openat(l.from, src, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(from)
+	to, err := unix.Openat(l.to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(to)
+	if err := c.content.copy(to, from, st); err != nil {
+		return err
+	}
+	// What was copied must be what the key was computed from.
+	var after unix.Stat_t
+	if err := unix.Fstat(from, &after); err != nil {
+		return err
+	}
+	if changed(st, &after) {
+		return errors.New("it changed while it was copied")
+	}
+	if err := c.u.owners.Set(l.to, name, dst, c.attr(st)); err != nil {
+		return err
+	}
+	if err := copyXattrs(from, to); err != nil {
+		return err
+	}
+	c.size += st.Size
+	return unix.UtimesNanoAt(l.to, name, c.times(st), unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// changed compares what a change of content alters. The device number is left out: an overlay shows
+// another one through an open file than by name.
+func changed(a, b *unix.Stat_t) bool {
+	return a.Size != b.Size || a.Mtim != b.Mtim || a.Ctim != b.Ctim || b.Mode&unix.S_IFMT != unix.S_IFREG
+}
+
+// attr is what the copy of a file with status st gets.
+func (c *copier) attr(st *unix.Stat_t) ownership.Attr {
+	a := ownership.Attr{Mode: st.Mode, Rdev: st.Rdev}
+	if c.keep {
+		a.UID, a.GID = st.Uid, st.Gid
+	}
+	if c.owner != nil {
+		a.UID, a.GID = c.owner.uid, c.owner.gid
+	}
+	if c.chmod != nil && st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		dir := st.Mode&unix.S_IFMT == unix.S_IFDIR
+		a.Mode = st.Mode&unix.S_IFMT | c.chmod.Apply(st.Mode&0o7777, dir)&0o7777
+	}
+	return a
+}
+
+func (c *copier) times(st *unix.Stat_t) []unix.Timespec {
+	if c.at != nil {
+		ts := unix.NsecToTimespec(c.at.UnixNano())
+		return []unix.Timespec{ts, ts}
+	}
+	return []unix.Timespec{st.Atim, st.Mtim}
+}
+
+// fdName is a path for calls that take no directory descriptor.
+func fdName(dirfd int, name string) string { return fmt.Sprintf("/proc/self/fd/%d/%s", dirfd, name) }

@@ -1,0 +1,265 @@
+package build
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/dhow-containers/dhow/build/cache"
+	"github.com/dhow-containers/dhow/build/plan"
+	"github.com/dhow-containers/dhow/build/step"
+	"github.com/dhow-containers/dhow/storage"
+	"github.com/dhow-containers/dhow/storage/progress"
+)
+
+// made is the result of a step: a filesystem, as the store's layers of a base image and cached
+// layers on top.
+type made struct {
+	rootfs *step.Rootfs
+	base   []storage.Layer
+	layers []*cache.Layer
+}
+
+// worker does for schedule what the steps of one graph ask for.
+type worker struct {
+	s     *session
+	bench *step.Bench
+	graph *plan.Graph
+
+	mu       sync.Mutex
+	prepared map[*plan.Node]*step.Prepared
+	held     []*cache.Layer
+	views    []*step.Rootfs
+	reading  int // how many steps are reading contexts
+	read     bool
+}
+
+const contextItem = "[internal] load build context"
+
+func itemID(n *plan.Node) string { return "step-" + strconv.Itoa(n.ID) }
+
+// Key computes the key of n: files and URLs it reads are looked at here.
+func (w *worker) Key(ctx context.Context, n *plan.Node, parent string, inputs []string) (string, error) {
+	reads := readsContext(n)
+	if reads {
+		w.contextBegins()
+	}
+	p, err := w.bench.Prepare(ctx, &step.Task{Node: n, ID: itemID(n)})
+	if reads {
+		w.contextEnds(ctx, err)
+	}
+	if err != nil {
+		return "", w.fail(ctx, n, err)
+	}
+	w.mu.Lock()
+	w.prepared[n] = p
+	w.mu.Unlock()
+	p.Inputs.Parent, p.Inputs.Inputs = parent, inputs
+	key, _, err := cache.Key(n, p.Inputs)
+	if err != nil {
+		return "", w.fail(ctx, n, err)
+	}
+	return key, nil
+}
+
+// readsContext tells whether a step looks into a build context.
+func readsContext(n *plan.Node) bool {
+	switch op := n.Op.(type) {
+	case *plan.CopyOp:
+		return op.From.Kind == plan.FromContext
+	case *plan.RunOp:
+		for _, m := range op.Mounts {
+			if m.From.Kind == plan.FromContext {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (w *worker) contextBegins() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reading++; w.reading == 1 {
+		w.s.o.Progress.Emit(progress.Event{ID: contextItem, Name: contextItem})
+	}
+}
+
+func (w *worker) contextEnds(ctx context.Context, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reading--; w.reading == 0 || err != nil {
+		w.s.end(ctx, contextItem, contextItem, nil)
+	}
+}
+
+// record is the key as the cache files it. A build with a fixed time makes other layers.
+func (w *worker) record(key string) string {
+	key = strings.TrimPrefix(key, "key:")
+	if w.graph.Epoch == nil {
+		return key
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s at %d", key, w.graph.Epoch.UnixNano())))
+}
+
+// Known tells whether the result need not be made.
+func (w *worker) Known(n *plan.Node, key string) (bool, error) {
+	if _, ok := n.Op.(*plan.BaseOp); ok {
+		return true, nil
+	}
+	r, err := w.s.cache.Peek(w.record(key))
+	return r != nil, err
+}
+
+// Skip shows a step nobody needs because what would have read it is cached.
+func (w *worker) Skip(n *plan.Node, known bool) {
+	if known {
+		w.s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Cached})
+	}
+}
+
+// Find gives a cached result.
+func (w *worker) Find(ctx context.Context, n *plan.Node, key string, parent *made) (*made, bool, error) {
+	if op, ok := n.Op.(*plan.BaseOp); ok {
+		m, err := w.base(op)
+		if err != nil {
+			return nil, false, w.fail(ctx, n, err)
+		}
+		w.s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Cached})
+		return m, true, nil
+	}
+	l, err := w.s.cache.Find(w.record(key))
+	if err != nil {
+		return nil, false, w.fail(ctx, n, err)
+	}
+	if l == nil {
+		return nil, false, nil
+	}
+	w.s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Cached})
+	return w.on(parent, l), true, nil
+}
+
+// base gives the layers of an image.
+func (w *worker) base(op *plan.BaseOp) (*made, error) {
+	chain, err := w.s.chains.get(w.s.o.Store, op.ID)
+	if err != nil {
+		return nil, err
+	}
+	m := &made{rootfs: &step.Rootfs{}, base: chain.Layers}
+	for _, l := range chain.Layers {
+		m.rootfs.Layers = append(m.rootfs.Layers, step.Layer{Dir: l.Dir, Links: l.Links})
+	}
+	w.keep(nil, m.rootfs)
+	return m, nil
+}
+
+// on is the result of a layer on top of its parent's.
+func (w *worker) on(parent *made, l *cache.Layer) *made {
+	m := &made{rootfs: &step.Rootfs{}}
+	if parent != nil {
+		m.base = parent.base
+		m.layers = append(m.layers, parent.layers...)
+		m.rootfs.Layers = append(m.rootfs.Layers, parent.rootfs.Layers...)
+	}
+	m.layers = append(m.layers, l)
+	m.rootfs.Layers = append(m.rootfs.Layers, step.Layer{Dir: l.Dir(), Links: l.Links})
+	w.keep(l, m.rootfs)
+	return m
+}
+
+// keep remembers what must be closed when the build ends.
+func (w *worker) keep(l *cache.Layer, r *step.Rootfs) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l != nil {
+		w.held = append(w.held, l)
+	}
+	w.views = append(w.views, r)
+}
+
+// Make does a step, unless another build does it just now.
+func (w *worker) Make(ctx context.Context, n *plan.Node, key string, fresh bool, parent *made, inputs []*made) (*made, error) {
+	id := itemID(n)
+	flight, there, err := w.s.cache.Make(ctx, w.record(key), fresh, func() {
+		w.s.o.Progress.Emit(progress.Event{ID: id, Name: n.Name, Action: "waiting for another build that does the same"})
+	})
+	if err != nil {
+		return nil, w.fail(ctx, n, err)
+	}
+	if there != nil {
+		w.s.o.Progress.Emit(progress.Event{ID: id, Name: n.Name, State: progress.Cached})
+		return w.on(parent, there), nil
+	}
+	defer flight.Close()
+	w.s.o.Progress.Emit(progress.Event{ID: id, Name: n.Name})
+	l, err := w.do(ctx, n, flight, parent, inputs)
+	if err != nil {
+		return nil, w.fail(ctx, n, err)
+	}
+	w.s.o.Progress.Emit(progress.Event{ID: id, Name: n.Name, State: progress.Done})
+	return w.on(parent, l), nil
+}
+
+func (w *worker) do(ctx context.Context, n *plan.Node, flight *cache.Flight, parent *made, inputs []*made) (l *cache.Layer, err error) {
+	tmp, err := w.s.cache.Scratch()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if cerr := tmp.Close(); cerr != nil && err == nil {
+			l.Release()
+			l, err = nil, cerr
+		}
+	}()
+	w.mu.Lock()
+	t := &step.Task{Node: n, ID: itemID(n), Parent: &step.Rootfs{}, Prepared: w.prepared[n], Scratch: tmp}
+	w.mu.Unlock()
+	if parent != nil {
+		t.Parent = parent.rootfs
+	}
+	for _, in := range inputs {
+		t.Inputs = append(t.Inputs, in.rootfs)
+	}
+	layer, err := w.bench.Do(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return flight.Keep(layer)
+}
+
+// fail gives an error the place of its instruction and ends the item.
+func (w *worker) fail(ctx context.Context, n *plan.Node, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+		w.s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Canceled})
+		return context.Canceled
+	}
+	var failed *step.Error
+	if !errors.As(err, &failed) {
+		failed = &step.Error{Err: err}
+		err = failed
+	}
+	failed.Name, failed.File, failed.Span = n.Name, w.s.file.Name, n.Span
+	w.s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Failed, Err: err})
+	return w.s.file.Wrap(n.Span, err)
+}
+
+// close lets go of everything the results hold.
+func (w *worker) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var errs []error
+	for _, v := range w.views {
+		errs = append(errs, v.Close())
+	}
+	for _, l := range w.held {
+		l.Release()
+	}
+	for _, p := range w.prepared {
+		errs = append(errs, p.Close())
+	}
+	return errors.Join(errs...)
+}

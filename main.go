@@ -30,6 +30,8 @@ import (
 
 	_ "github.com/dhow-containers/dhow/rootless/enter"
 	"github.com/dhow-containers/dhow/rootless/reexec"
+	"github.com/dhow-containers/dhow/run/sandbox"
+	_ "github.com/dhow-containers/dhow/run/sandbox/reaper"
 )
 
 // Stamped by the linker, see Makefile.
@@ -44,6 +46,7 @@ var roles = []struct {
 	name string
 	play func() bool
 }{
+	{"the first process of a container, started by run/sandbox", sandbox.Role},
 	{"archive work in a chroot and mounts, started by the storage library", cstorage.Init},
 	{"the command of a binary whose own name looks like a role", renamed},
 }

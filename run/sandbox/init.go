@@ -37,3 +37,12 @@ func Init() {
 	}
 	libcontainer.Init()
 }
+
+// Role is Init for the table of roles in main.go: it reports false when something else is meant.
+func Role() bool {
+	if !IsInit(os.Args) {
+		return false
+	}
+	Init()
+	return true
+}

@@ -173,14 +173,21 @@ func (d *capData) sets() (effective, permitted uint64) {
 	return uint64(d[0].effective) | uint64(d[1].effective)<<32, uint64(d[0].permitted) | uint64(d[1].permitted)<<32
 }
 
-// readHeader reads the header; ok is false for another process or an old version, which the kernel
+// readHeader reads the header; it gives false for another process or an old version, which the kernel
 // answers.
 func (w *worker) readHeader(at uint64) bool {
 	var h capHeader
 	if w.readAll(at, unsafe.Slice((*byte)(unsafe.Pointer(&h)), unsafe.Sizeof(h))) != 0 {
 		return false
 	}
-	return h.version == capVersion3 && h.pid == 0
+	if h.version != capVersion3 {
+		return false
+	}
+	if h.pid == 0 {
+		return true
+	}
+	self, ok := innerPid(int32(w.n.pid)) // libcap-ng names itself
+	return ok && self == h.pid
 }
 
 // realCaps asks the kernel for the capabilities of the calling thread.

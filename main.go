@@ -28,16 +28,10 @@ import (
 	_ "github.com/opencontainers/runc/libcontainer/nsenter"
 	cstorage "go.podman.io/storage/pkg/reexec"
 
+	"github.com/dhow-containers/dhow/commands"
 	_ "github.com/dhow-containers/dhow/rootless/enter"
 	"github.com/dhow-containers/dhow/rootless/reexec"
 	"github.com/dhow-containers/dhow/run/sandbox"
-	_ "github.com/dhow-containers/dhow/run/sandbox/reaper"
-)
-
-// Stamped by the linker, see Makefile.
-var (
-	version = "unknown"
-	commit  = "unknown"
 )
 
 // roles are the processes this program can be besides a command, in the order they are asked. Each
@@ -46,7 +40,13 @@ var roles = []struct {
 	name string
 	play func() bool
 }{
-	{"the first process of a container, started by run/sandbox", sandbox.Role},
+	{"container init, started by run/sandbox", func() bool {
+		if !sandbox.IsInit(os.Args) {
+			return false
+		}
+		sandbox.Init()
+		return true
+	}},
 	{"archive work in a chroot and mounts, started by the storage library", cstorage.Init},
 	{"the command of a binary whose own name looks like a role", renamed},
 }
@@ -57,7 +57,7 @@ func main() {
 			return
 		}
 	}
-	fmt.Println(version, commit)
+	os.Exit(commands.Main(os.Args))
 }
 
 // renamed starts a command again whose binary is called, say, dhow-1.2: for the constructor that is

@@ -1,0 +1,138 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	units "github.com/docker/go-units"
+
+	"github.com/dhow-containers/dhow/commands/explain"
+	"github.com/dhow-containers/dhow/run/record"
+	"github.com/dhow-containers/dhow/storage"
+)
+
+// book is where this caller's containers are recorded.
+func (c *call) book() (record.Book, error) {
+	p, err := c.here()
+	if err != nil {
+		return record.Book{}, err
+	}
+	return record.Book{Dir: filepath.Join(p.store, "containers")}, nil
+}
+
+// container finds a container by name, id or the beginning of an id.
+func (c *call) container(name string) (record.Found, error) {
+	b, err := c.book()
+	if err != nil {
+		return record.Found{}, err
+	}
+	f, err := b.Find(name)
+	return f, noContainer(err, name)
+}
+
+// noContainer says in docker's words that a container is missing.
+func noContainer(err error, name string) error {
+	if errors.Is(err, record.ErrNotFound) {
+		return &explain.Error{Text: "No such container: " + name, Status: 1}
+	}
+	return err
+}
+
+// containers gives all containers, newest first. A record that can not be read is told, not fatal:
+// one broken record must not hide the others.
+func (c *call) containers() ([]record.Found, error) {
+	b, err := c.book()
+	if err != nil {
+		return nil, err
+	}
+	all, err := b.List()
+	if err != nil && len(all) == 0 {
+		return nil, err
+	}
+	if err != nil {
+		text, _ := explain.Line(err)
+		c.warn(text)
+	}
+	return all, nil
+}
+
+func (c *call) countContainers() (running, all int, err error) {
+	list, err := c.containers()
+	for _, f := range list {
+		if f.State.Status == record.Running {
+			running++
+		}
+	}
+	return running, len(list), err
+}
+
+// imageUsers tells storage which containers stand on an image's layers.
+func (c *call) imageUsers() (func(storage.Image) ([]storage.User, error), error) {
+	b, err := c.book()
+	if err != nil {
+		return nil, err
+	}
+	return func(img storage.Image) ([]storage.User, error) {
+		all, err := b.List()
+		if err != nil {
+			return nil, err
+		}
+		var users []storage.User
+		for _, f := range all {
+			if f.ImageID == img.ID {
+				users = append(users, storage.User{Container: f.ID, Running: f.State.Status == record.Running, Layers: f.Layers})
+			}
+		}
+		return users, nil
+	}, nil
+}
+
+// volumeUsers tells which containers use a volume.
+func (c *call) volumeUsers() func(name string) ([]string, error) {
+	return func(name string) ([]string, error) {
+		b, err := c.book()
+		if err != nil {
+			return nil, err
+		}
+		all, err := b.List()
+		if err != nil {
+			return nil, err
+		}
+		var users []string
+		for _, f := range all {
+			if slices.ContainsFunc(f.Mounts, func(m record.Mount) bool { return m.Type == "volume" && m.Name == name }) {
+				users = append(users, f.ID)
+			}
+		}
+		return users, nil
+	}
+}
+
+// statusOf is docker's STATUS column: "Up 3 minutes", "Exited (0) 2 hours ago", "Created".
+func statusOf(s record.State, now time.Time) string {
+	switch s.Status {
+	case record.Running:
+		return "Up " + units.HumanDuration(now.Sub(s.Started))
+	case record.Exited:
+		if s.Finished.IsZero() {
+			return fmt.Sprintf("Exited (%d)", s.ExitCode)
+		}
+		return fmt.Sprintf("Exited (%d) %s ago", s.ExitCode, units.HumanDuration(now.Sub(s.Finished)))
+	}
+	s1 := string(s.Status)
+	return strings.ToUpper(s1[:min(1, len(s1))]) + s1[min(1, len(s1)):]
+}
+
+// joinLabels gives labels as docker's lists do: "a=b,c=d".
+func joinLabels(labels map[string]string) string {
+	out := make([]string, 0, len(labels))
+	for k, v := range labels {
+		out = append(out, k+"="+v)
+	}
+	slices.Sort(out)
+	return strings.Join(out, ",")
+}

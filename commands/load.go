@@ -1,0 +1,59 @@
+package commands
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dhow-containers/dhow/commands/explain"
+	"github.com/dhow-containers/dhow/commands/ui"
+)
+
+var loadVerb = verb{
+	name: "load", also: []string{"image load"},
+	short: "Read images from an archive",
+	usage: "[OPTIONS]",
+	example: `dhow load -i app.tar
+ssh host docker save app | dhow load`,
+	detail: "Archives of docker save, podman save and dhow save, compressed or not.",
+	later:  "platform",
+	names:  aFile,
+	flags: func() []cli.Flag {
+		return []cli.Flag{
+			text("input", "i", "Read from a `file` instead of stdin"),
+			yes("quiet", "q", "Show no progress"),
+		}
+	},
+	run: runLoad,
+}
+
+func runLoad(c *call) error {
+	s, err := c.store()
+	if err != nil {
+		return err
+	}
+	var r io.Reader = os.Stdin
+	if in := c.text("input"); in != "" && in != "-" {
+		f, err := os.Open(in)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		r = f
+	} else if ui.Terminal(os.Stdin) {
+		return &explain.Error{Text: "requested load from stdin, but stdin is empty", Hint: "use -i FILE or a pipe", Status: 1}
+	}
+	d := ui.NewTransfer(ui.Loading, c.err, c.Bool("quiet") || !ui.Terminal(c.err))
+	loaded, err := s.Load(c.cancellable(), r, d.Event)
+	d.Close()
+	for _, l := range loaded {
+		if l.Name != "" {
+			fmt.Fprintln(c.out, "Loaded image:", ui.Escape(familiar(l.Name)))
+		} else {
+			fmt.Fprintf(c.out, "Loaded image ID: sha256:%s\n", l.ID)
+		}
+	}
+	return err
+}

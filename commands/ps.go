@@ -1,0 +1,227 @@
+package commands
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	units "github.com/docker/go-units"
+	"github.com/urfave/cli/v2"
+
+	"github.com/dhow-containers/dhow/commands/ui"
+	"github.com/dhow-containers/dhow/run/record"
+)
+
+var psVerb = verb{
+	name: "ps", also: []string{"container ls", "container list", "container ps"},
+	short: "List containers",
+	usage: "[OPTIONS]",
+	example: `dhow ps -a
+dhow ps -a --filter status=exited --format '{{.Names}} {{.Status}}'`,
+	detail: `Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=CODE, id=PREFIX, label=KEY[=VALUE],
+name=PART, network=NAME, status=created|running|exited, volume=NAME. Columns: .ID .Image .Command
+.CreatedAt .RunningFor .State .Status .Ports .Names .Labels .Label "KEY" .Mounts .Networks.`,
+	later: "s/size",
+	flags: func() []cli.Flag {
+		return []cli.Flag{
+			yes("all", "a", "Show containers that do not run, too"),
+			list("filter", "f", "Show only containers for which `key=value` holds"),
+			text("format", "", "Print with a Go `template`, \"table TEMPLATE\" or \"json\""),
+			number("last", "n", -1, "Show the `number` of containers created last"),
+			yes("latest", "l", "Show the container created last"),
+			yes("no-trunc", "", "Show whole ids and commands"),
+			yes("quiet", "q", "Show only ids"),
+		}
+	},
+	run: runPs,
+}
+
+type containerRow struct {
+	Command      string `header:"COMMAND"`
+	CreatedAt    string `header:"CREATED AT"`
+	ID           string `header:"CONTAINER ID"`
+	Image        string `header:"IMAGE"`
+	Labels       string `header:"LABELS"`
+	LocalVolumes string `header:"LOCAL VOLUMES"`
+	Mounts       string `header:"MOUNTS"`
+	Names        string `header:"NAMES"`
+	Networks     string `header:"NETWORKS"`
+	Ports        string `header:"PORTS"`
+	RunningFor   string `header:"CREATED"`
+	Size         string `header:"SIZE"`
+	State        string `header:"STATE"`
+	Status       string `header:"STATUS"`
+	labels       map[string]string
+}
+
+// Label gives the value of one label.
+func (r containerRow) Label(name string) string { return r.labels[name] }
+
+const psTable = "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
+
+func runPs(c *call) error {
+	standard := psTable
+	if c.Bool("quiet") {
+		standard = onlyID
+	}
+	f, err := ui.ParseFormat(c.text("format"), standard)
+	if err != nil {
+		return err
+	}
+	all, err := c.containers()
+	if err != nil {
+		return err
+	}
+	filters, err := c.containerFilters(all)
+	if err != nil {
+		return err
+	}
+	last := c.Int("last")
+	if c.Bool("latest") {
+		last = 1
+	}
+	everything := c.Bool("all") || last > 0 || filters.anyState
+	now := time.Now()
+	var rows []containerRow
+	for _, f := range all {
+		if !everything && f.State.Status != record.Running || !filters.keep(f) {
+			continue
+		}
+		rows = append(rows, containerRowOf(f, now, !c.Bool("no-trunc")))
+		if last > 0 && len(rows) == last {
+			break
+		}
+	}
+	return ui.Write(c.out, f, rows, c.terminal())
+}
+
+func containerRowOf(f record.Found, now time.Time, short bool) containerRow {
+	row := containerRow{
+		ID: f.ID, Names: f.Name, Image: f.Image, Command: strings.Join(f.Args, " "), Labels: joinLabels(f.Labels), labels: f.Labels,
+		CreatedAt: f.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"), RunningFor: units.HumanDuration(now.Sub(f.Created)) + " ago",
+		State: string(f.State.Status), Status: statusOf(f.State, now), Networks: f.Network, Size: "0B",
+	}
+	var mounts []string
+	volumes := 0
+	for _, m := range f.Mounts {
+		name := m.Source
+		if m.Type == "volume" {
+			name = m.Name
+			volumes++
+		}
+		if name == "" {
+			continue
+		}
+		if short {
+			name = ui.Ellipsis(name, 15)
+		}
+		mounts = append(mounts, name)
+	}
+	row.Mounts, row.LocalVolumes = strings.Join(mounts, ","), strconv.Itoa(volumes)
+	if short {
+		row.ID = ui.ShortID(f.ID)
+		row.Command = ui.Ellipsis(row.Command, 20)
+		if r, err := parseReference(f.Image); err == nil {
+			row.Image = r.familiar()
+			switch {
+			case r.defaulted && f.Image == strings.TrimSuffix(row.Image, ":latest"):
+				row.Image = f.Image
+			case r.digest != "":
+				row.Image = strings.TrimSuffix(row.Image, "@"+r.digest)
+			}
+		}
+	}
+	row.Command = strconv.Quote(row.Command)
+	return row
+}
+
+// containerFilter is what --filter of ps asks for; values of one key are alternatives, but for
+// labels.
+type containerFilter struct {
+	values        map[string][]string
+	before, since time.Time
+	anyState      bool
+}
+
+func (c *call) containerFilters(all []record.Found) (containerFilter, error) {
+	f := containerFilter{values: map[string][]string{}}
+	known := []string{"ancestor", "before", "exited", "id", "label", "name", "network", "since", "status", "volume"}
+	for _, v := range c.list("filter") {
+		key, value, ok := strings.Cut(v, "=")
+		if !ok {
+			return f, fmt.Errorf("invalid filter %q: want key=value", v)
+		}
+		if !contains(known, key) {
+			return f, fmt.Errorf("invalid filter %q: containers have %s", key, strings.Join(known, ", "))
+		}
+		switch key {
+		case "before", "since":
+			found, err := c.container(value)
+			if err != nil {
+				return f, err
+			}
+			if key == "before" {
+				f.before = found.Created
+			} else {
+				f.since = found.Created
+			}
+			continue
+		case "ancestor":
+			if img, err := c.image(value); err == nil {
+				value = img.ID
+			}
+		case "status":
+			f.anyState = true
+			if !contains([]string{"created", "running", "exited", "paused", "restarting", "removing", "dead"}, value) {
+				return f, fmt.Errorf("invalid filter 'status=%s'", value)
+			}
+		case "exited":
+			f.anyState = true
+			if _, err := strconv.Atoi(value); err != nil {
+				return f, fmt.Errorf("invalid filter %q: not a number", v)
+			}
+		}
+		f.values[key] = append(f.values[key], value)
+	}
+	return f, nil
+}
+
+func (f containerFilter) keep(c record.Found) bool {
+	if !f.before.IsZero() && !c.Created.Before(f.before) || !f.since.IsZero() && !c.Created.After(f.since) {
+		return false
+	}
+	for key, values := range f.values {
+		if key == "label" {
+			if !hasLabels(c.Labels, values) {
+				return false
+			}
+			continue
+		}
+		if !slices.ContainsFunc(values, func(v string) bool { return containerHas(c, key, v) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func containerHas(c record.Found, key, value string) bool {
+	switch key {
+	case "ancestor":
+		return c.ImageID == value || c.Image == value || familiar(c.Image) == familiar(value)
+	case "exited":
+		return c.State.Status == record.Exited && strconv.Itoa(c.State.ExitCode) == value
+	case "id":
+		return strings.HasPrefix(c.ID, value)
+	case "name":
+		return strings.Contains(c.Name, strings.TrimPrefix(value, "/"))
+	case "network":
+		return c.Network == value
+	case "status":
+		return string(c.State.Status) == value
+	case "volume":
+		return slices.ContainsFunc(c.Mounts, func(m record.Mount) bool { return m.Name == value || m.Target == value })
+	}
+	return false
+}

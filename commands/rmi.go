@@ -1,0 +1,60 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dhow-containers/dhow/commands/explain"
+	"github.com/dhow-containers/dhow/storage"
+)
+
+var rmiVerb = verb{
+	name: "rmi", also: []string{"image rm", "image remove"},
+	short: "Remove images",
+	usage: "[OPTIONS] IMAGE [IMAGE...]",
+	example: `dhow rmi app:old
+dhow rmi $(dhow images -q -f dangling=true)`,
+	detail: "A name of an image that has others is only taken away.",
+	later:  "no-prune platform",
+	min:    1, max: -1, names: anImage,
+	flags: func() []cli.Flag {
+		return []cli.Flag{
+			yes("force", "f", "Remove although a stopped container uses the image"),
+		}
+	},
+	run: runRmi,
+}
+
+func runRmi(c *call) error {
+	s, err := c.store()
+	if err != nil {
+		return err
+	}
+	users, err := c.imageUsers()
+	if err != nil {
+		return err
+	}
+	return c.each(func(name string) error {
+		r, err := s.Remove(name, storage.RemoveOptions{Force: c.Bool("force"), Users: users})
+		if errors.Is(err, storage.ErrNotFound) && c.Bool("force") {
+			fmt.Fprintln(c.err, "dhow: No such image: "+name)
+			return nil
+		}
+		if errors.Is(err, storage.ErrInUse) {
+			e := &explain.Error{Text: err.Error(), Status: 1, Hint: "remove the container first, or use -f when it is stopped"}
+			return e
+		}
+		if err != nil {
+			return noImage(err, name)
+		}
+		for _, n := range r.Untagged {
+			fmt.Fprintln(c.out, "Untagged:", familiar(n))
+		}
+		for _, id := range r.Deleted {
+			fmt.Fprintln(c.out, "Deleted:", id)
+		}
+		return nil
+	})
+}

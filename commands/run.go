@@ -1,0 +1,176 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dhow-containers/dhow/commands/explain"
+	"github.com/dhow-containers/dhow/commands/ui"
+	"github.com/dhow-containers/dhow/run"
+	"github.com/dhow-containers/dhow/storage"
+)
+
+var runVerb = verb{
+	name: "run", also: []string{"container run"},
+	short: "Run a command in a new container",
+	usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+	example: `dhow run --rm -it debian bash
+dhow run --rm -v "$PWD:/src" -w /src golang go test ./...
+echo data | dhow run -i --rm alpine wc -c`,
+	detail: `Exit status: the command's own; 128 and the signal's number when a signal ended it; 127 when the
+command is not found, 126 when it can not be invoked, 125 when dhow failed.`,
+	later: `annotation a/attach blkio-weight blkio-weight-device cgroup-parent cgroupns cpu-count cpu-percent cpu-period cpu-quota
+cpu-rt-period cpu-rt-runtime c/cpu-shares cpus cpuset-cpus cpuset-mems d/detach detach-keys device device-cgroup-rule device-read-bps
+device-read-iops device-write-bps device-write-iops disable-content-trust expose gpus health-cmd health-interval health-retries
+health-start-interval health-start-period health-timeout io-maxbandwidth io-maxiops ip ip6 ipc isolation kernel-memory link
+link-local-ip log-driver log-opt mac-address m/memory memory-reservation memory-swap memory-swappiness net-alias network-alias
+no-healthcheck oom-kill-disable oom-score-adj pid pids-limit privileged p/publish P/publish-all restart runtime stop-timeout
+storage-opt use-api-socket userns uts volume-driver volumes-from`,
+	min: 1, max: -1, stop: true, names: anImage,
+	flags: runFlags,
+	run:   runRun,
+}
+
+func runFlags() []cli.Flag {
+	return []cli.Flag{
+		list("add-host", "", "`name:ip` Add a line to /etc/hosts"),
+		list("cap-add", "", "Add a `capability`"),
+		list("cap-drop", "", "Drop a `capability`, or ALL"),
+		text("cidfile", "", "Write the container's id to a `file`"),
+		list("dns", "", "Ask this `address` for names instead of the host's resolvers"),
+		also(list("dns-option", "", "Set a resolver `option`"), "dns-opt"),
+		list("dns-search", "", "Set a search `domain`"),
+		text("domainname", "", "`name` NIS domain name"),
+		text("entrypoint", "", "Run this `program` instead of the image's entrypoint"),
+		list("env", "e", "`NAME=value` Set a variable; NAME alone takes it from the environment"),
+		list("env-file", "", "Read variables from a `file`"),
+		list("group-add", "", "Join one more `group`"),
+		text("hostname", "h", "`name` Host name"),
+		yes("init", "", "Run an init that passes signals on and reaps processes"),
+		yes("interactive", "i", "Keep stdin open"),
+		list("label", "l", "`key=value` Set metadata"),
+		list("label-file", "", "Read labels from a `file`"),
+		list("mount", "", "`key=value,…` Mount something: type=bind|volume|tmpfs,src=…,dst=…[,ro]"),
+		text("name", "", "`name` Name of the container"),
+		also(text("network", "", "`mode` Network: bridge (a private one, the default), none or host"), "net"),
+		text("platform", "", "`os/arch[/variant]` Platform of the image"),
+		textOr("pull", "", "missing", "`policy` Pull the image before: always, missing or never"),
+		yes("quiet", "q", "Show no progress of a pull"),
+		yes("read-only", "", "Mount the root filesystem read-only"),
+		yes("rm", "", "Remove the container when it ends"),
+		list("security-opt", "", "Security `option`: no-new-privileges, seccomp=unconfined|FILE"),
+		text("shm-size", "", "`size` Size of /dev/shm"),
+		&cli.BoolFlag{Name: "sig-proxy", Value: true, Usage: "Pass signals on to the container"},
+		text("stop-signal", "", "`signal` Signal that stops the container"),
+		list("sysctl", "", "`name=value` Set a kernel parameter"),
+		list("tmpfs", "", "`path[:options]` Mount a tmpfs"),
+		yes("tty", "t", "Give the container a terminal"),
+		list("ulimit", "", "`name=soft[:hard]` Set a limit"),
+		text("user", "u", "`user[:group]` Run as this user, by name or number"),
+		list("volume", "v", "`source:path[:ro]` Mount a directory or volume"),
+		text("workdir", "w", "Working `directory`"),
+	}
+}
+
+func runRun(c *call) error {
+	o, policy, err := c.runOptions()
+	if err != nil {
+		return err
+	}
+	p, err := c.here()
+	if err != nil {
+		return explain.Tool(err)
+	}
+	if o.Store, err = c.store(); err != nil {
+		return explain.Tool(err)
+	}
+	o.Dir, o.Mapping, o.Warn = p.store, p.mapping, c.warn
+	// The image is asked for only when it is missing: what is there starts without a second look.
+	o.Pull = string(storage.PullNever)
+	if policy == storage.PullAlways {
+		if err := c.pullFor(o, true); err != nil {
+			return explain.Tool(err)
+		}
+	}
+	status, err := run.Run(context.Background(), o)
+	if errors.Is(err, storage.ErrNotFound) && policy == storage.PullMissing {
+		if err := c.pullFor(o, false); err != nil {
+			return explain.Tool(err)
+		}
+		status, err = run.Run(context.Background(), o)
+	}
+	if err != nil {
+		return explain.Tool(noImage(err, o.Image))
+	}
+	if status != 0 {
+		return explain.Silent(status)
+	}
+	return nil
+}
+
+// pullFor brings the image of a run, with docker's words on stderr.
+func (c *call) pullFor(o run.Options, asked bool) error {
+	ref, err := parseReference(o.Image)
+	if err != nil {
+		return err
+	}
+	quiet := c.Bool("quiet")
+	if !asked && !quiet {
+		fmt.Fprintf(c.err, "Unable to find image '%s' locally\n", ref.familiar())
+	}
+	if !quiet {
+		fmt.Fprintf(c.err, "%s: Pulling from %s\n", ref.tagOrDigest(), ref.path)
+	}
+	d := ui.NewTransfer(ui.Pulling, c.err, quiet)
+	img, err := o.Store.Pull(c.cancellable(), o.Image, storage.PullOptions{Platform: o.Platform, Policy: storage.PullAlways, Progress: d.Event})
+	d.Close()
+	if err != nil {
+		return err
+	}
+	c.release()
+	if !quiet {
+		fmt.Fprintln(c.err, "Digest:", digestFor(img, ref))
+		fmt.Fprintln(c.err, "Status: Downloaded newer image for", ref.familiar())
+	}
+	return nil
+}
+
+func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
+	args := c.Args().Slice()
+	o := run.Options{
+		Image: args[0], Args: args[1:],
+		Name: c.text("name"), Remove: c.Bool("rm"), Interactive: c.Bool("interactive"), Terminal: c.Bool("tty"), CIDFile: c.text("cidfile"),
+		Env: c.list("env"), EnvFiles: c.list("env-file"), WorkingDir: c.text("workdir"), User: c.text("user"), GroupAdd: c.list("group-add"),
+		Entrypoint: c.text("entrypoint"), EntrypointSet: c.IsSet("entrypoint"), Hostname: c.text("hostname"), Domainname: c.text("domainname"),
+		Labels: c.list("label"), LabelFiles: c.list("label-file"),
+		Volumes: c.list("volume"), Mounts: c.list("mount"), Tmpfs: c.list("tmpfs"), ReadOnly: c.Bool("read-only"), ShmSize: c.text("shm-size"),
+		CapAdd: c.list("cap-add"), CapDrop: c.list("cap-drop"), SecurityOpt: c.list("security-opt"), Init: c.Bool("init"),
+		Ulimits: c.list("ulimit"), Sysctls: c.list("sysctl"), StopSignal: c.text("stop-signal"),
+		Network: c.text("network"), AddHosts: c.list("add-host"), DNS: c.list("dns"), DNSSearch: c.list("dns-search"), DNSOptions: c.list("dns-option"),
+		NoSigProxy: !c.Bool("sig-proxy"), Stdin: os.Stdin, Stdout: c.out, Stderr: c.err,
+	}
+	policy := storage.PullPolicy(c.text("pull"))
+	switch policy {
+	case storage.PullAlways, storage.PullMissing, storage.PullNever:
+	case "true":
+		policy = storage.PullAlways
+	default:
+		return o, "", explain.Usage(fmt.Errorf("invalid pull option: %q: must be one of \"always\", \"missing\" or \"never\"", policy))
+	}
+	var err error
+	if o.Platform, err = platform(c.text("platform")); err != nil {
+		return o, "", err
+	}
+	if strings.TrimSpace(o.Image) == "" {
+		return o, "", explain.Usage(errors.New("invalid reference format: the image's name is empty"))
+	}
+	if o.Terminal && o.Interactive && !ui.Terminal(os.Stdin) {
+		return o, "", &explain.Error{Text: "the input device is not a TTY", Hint: "leave out -t", Status: 1}
+	}
+	return o, policy, nil
+}

@@ -1,0 +1,15 @@
+package commands
+
+// verbs is the list of all commands, in the order help shows them.
+var verbs = []*verb{
+	// build and run
+	&buildVerb, &runVerb, &psVerb, &rmVerb,
+	// images
+	&imagesVerb, &pullVerb, &pushVerb, &tagVerb, &rmiVerb, &historyVerb, &saveVerb, &loadVerb, &importVerb,
+	// everything
+	&inspectVerb, &imageInspectVerb, &containerInspectVerb,
+	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb,
+	&builderPruneVerb,
+	// dhow itself
+	&infoVerb, &versionVerb, &completionVerb, &manVerb, &helpVerb, &completeVerb,
+}

@@ -1,0 +1,80 @@
+# bash completion for dhow; made from its list of commands, do not edit
+_dhow() {
+	local cur prev verb flags values kind i n=0 word
+	cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		case $word in
+		--root | --config) ((i++)) ;;
+		-*) [ $n = 0 ] || break ;;
+		*)
+			verb="${verb:+$verb }$word"
+			((++n))
+			case $verb in
+			builder | buildx | container | image | system | volume) ;;
+			*) break ;;
+			esac
+			;;
+		esac
+	done
+	case $verb in
+	'') flags='--root --config --help --version' values='--root --config' kind='words:bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag version volume' ;;
+	builder) flags=--help kind='words:build prune' ;;
+	buildx) flags=--help kind='words:b build prune' ;;
+	container) flags=--help kind='words:inspect list ls ps remove rm run' ;;
+	image) flags=--help kind='words:build history import inspect list load ls pull push remove rm save tag' ;;
+	system) flags=--help kind='words:info' ;;
+	volume) flags=--help kind='words:create inspect list ls remove rm' ;;
+	'build' | 'image build' | 'builder build' | 'buildx build' | 'buildx b' | 'bud') flags='--add-host --build-arg --build-context --file -f --iidfile --label --load --network --no-cache --platform --progress --pull --quiet -q --secret --tag -t --target --help' values='--add-host --build-arg --build-context --file -f --iidfile --label --network --platform --progress --secret --tag -t --target' kind='file' ;;
+	'run' | 'container run') flags='--add-host --cap-add --cap-drop --cidfile --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --group-add --hostname -h --init --interactive -i --label -l --label-file --mount --name --network --platform --pull --quiet -q --read-only --rm --security-opt --shm-size --sig-proxy --stop-signal --sysctl --tmpfs --tty -t --ulimit --user -u --volume -v --workdir -w --help' values='--add-host --cap-add --cap-drop --cidfile --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --group-add --hostname -h --label -l --label-file --mount --name --network --platform --pull --security-opt --shm-size --stop-signal --sysctl --tmpfs --ulimit --user -u --volume -v --workdir -w' kind='image' ;;
+	'ps' | 'container ls' | 'container list' | 'container ps') flags='--all -a --filter -f --format --last -n --latest -l --no-trunc --quiet -q --help' values='--filter -f --format --last -n' kind='' ;;
+	'rm' | 'container rm' | 'container remove') flags='--force -f --volumes -v --help' values='' kind='container' ;;
+	'images' | 'image ls' | 'image list') flags='--all -a --digests --filter -f --format --no-trunc --quiet -q --help' values='--filter -f --format' kind='image' ;;
+	'pull' | 'image pull') flags='--platform --quiet -q --help' values='--platform' kind='image' ;;
+	'push' | 'image push') flags='--quiet -q --help' values='' kind='image' ;;
+	'tag' | 'image tag') flags='--help' values='' kind='image' ;;
+	'rmi' | 'image rm' | 'image remove') flags='--force -f --help' values='' kind='image' ;;
+	'history' | 'image history') flags='--format --human -H --no-trunc --quiet -q --help' values='--format' kind='image' ;;
+	'save' | 'image save') flags='--format --output -o --help' values='--format --output -o' kind='image' ;;
+	'load' | 'image load') flags='--input -i --quiet -q --help' values='--input -i' kind='file' ;;
+	'import' | 'image import') flags='--change -c --message -m --platform --help' values='--change -c --message -m --platform' kind='file' ;;
+	'inspect') flags='--format -f --type --help' values='--format -f --type' kind='object' ;;
+	'image inspect') flags='--format -f --help' values='--format -f' kind='image' ;;
+	'container inspect') flags='--format -f --help' values='--format -f' kind='container' ;;
+	'volume ls' | 'volume list') flags='--filter -f --format --quiet -q --help' values='--filter -f --format' kind='' ;;
+	'volume create') flags='--label --help' values='--label' kind='' ;;
+	'volume inspect') flags='--format -f --help' values='--format -f' kind='volume' ;;
+	'volume rm' | 'volume remove') flags='--force -f --help' values='' kind='volume' ;;
+	'builder prune' | 'buildx prune') flags='--all -a --filter --force -f --keep-storage --help' values='--filter --keep-storage' kind='' ;;
+	'info' | 'system info') flags='--format -f --help' values='--format -f' kind='' ;;
+	'version') flags='--format -f --help' values='--format -f' kind='' ;;
+	'completion') flags='--help' values='' kind='words:bash zsh fish' ;;
+	'man') flags='--help' values='' kind='' ;;
+	'help') flags='--help' values='' kind='words:bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag version volume' ;;
+	*) return ;;
+	esac
+	if [[ " $values " == *" $prev "* ]]; then
+		case $prev in
+		--progress) kind='words:auto plain tty rawjson quiet' ;;
+		--pull) kind='words:always missing never' ;;
+		--network) kind='words:bridge none host' ;;
+		*) kind=file ;;
+		esac
+	elif [[ $cur == -* ]]; then
+		COMPREPLY=($(compgen -W "$flags" -- "$cur"))
+		return
+	fi
+	case $kind in
+	words:*) COMPREPLY=($(compgen -W "${kind#words:}" -- "$cur")) ;;
+	file) COMPREPLY=($(compgen -f -- "$cur")) ;;
+	image | container | volume | object)
+		COMPREPLY=($(compgen -W "$(dhow __complete "$kind" 2>/dev/null)" -- "$cur"))
+		if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then
+			local colon=${cur%"${cur##*:}"}
+			COMPREPLY=("${COMPREPLY[@]#"$colon"}")
+		fi
+		;;
+	esac
+}
+complete -o filenames -F _dhow dhow

@@ -1,0 +1,309 @@
+#compdef dhow
+# zsh completion for dhow; made from its list of commands, do not edit
+_dhow_names() {
+	local -a names
+	names=(${(f)"$(dhow __complete $1 2>/dev/null)"})
+	compadd -a names
+}
+_dhow() {
+	local curcontext=$curcontext state line verb
+	local -a commands
+	_arguments -C '--root[keep everything below this directory]:directory:_files -/' '--config[directory of config.json]:directory:_files -/' '--help' '--version' '1: :->verb' '*:: :->rest' && return
+	case $state in
+	verb)
+		commands=(
+			'bud:Build an image from a Dockerfile'
+			'build:Build an image from a Dockerfile'
+			'builder:commands for builders'
+			'buildx:commands for buildxs'
+			'completion:Print completion for a shell'
+			'container:commands for containers'
+			'help:Show help for a command'
+			'history:Show the steps an image was made of'
+			'image:commands for images'
+			'images:List images'
+			'import:Make an image of a tar of a root filesystem'
+			'info:Show what dhow found on this host and what it keeps'
+			'inspect:Show all about containers, images or volumes'
+			'load:Read images from an archive'
+			'man:Print the manual page'
+			'ps:List containers'
+			'pull:Download an image from a registry'
+			'push:Upload an image to a registry'
+			'rm:Remove containers'
+			'rmi:Remove images'
+			'run:Run a command in a new container'
+			'save:Write images to an archive'
+			'system:commands for systems'
+			'tag:Give an image one more name'
+			'version:Show the version'
+			'volume:commands for volumes'
+		)
+		_describe command commands
+		;;
+	rest)
+		verb=$words[1]
+		case $verb in
+		builder)
+			if ((CURRENT == 2)); then compadd build prune; return; fi
+			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
+		buildx)
+			if ((CURRENT == 2)); then compadd b build prune; return; fi
+			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
+		container)
+			if ((CURRENT == 2)); then compadd inspect list ls ps remove rm run; return; fi
+			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
+		image)
+			if ((CURRENT == 2)); then compadd build history import inspect list load ls pull push remove rm save tag; return; fi
+			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
+		system)
+			if ((CURRENT == 2)); then compadd info; return; fi
+			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
+		volume)
+			if ((CURRENT == 2)); then compadd create inspect list ls remove rm; return; fi
+			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
+		esac
+		case $verb in
+		'build'|'image build'|'builder build'|'buildx build'|'buildx b'|'bud')
+			_arguments -s \
+				'*--add-host=[Add a line to /etc/hosts of RUN steps]: :_files' \
+				'*--build-arg=[Set an ARG; NAME alone takes it from the environment]: :_files' \
+				'*--build-context=[Name one more context, a directory or docker-image //REF]: :_files' \
+				'*--file=[The Dockerfile; "-" is stdin]: :_files' \
+				'*-f+[The Dockerfile; "-" is stdin]: :_files' \
+				'*--iidfile=[Write the image'\''s id to a file]: :_files' \
+				'*--label=[Set a label]: :_files' \
+				'*--load[Keep the result in the store, as always]' \
+				'*--network=[Network of RUN steps  default, none or host]: :(bridge none host)' \
+				'*--no-cache[Carry out every step again]' \
+				'*--platform=[Platform to build for]: :_files' \
+				'*--progress=[How to show progress  auto, plain, tty, rawjson or quiet (BUILDKIT_PROGRESS)]: :(auto plain tty rawjson quiet)' \
+				'*--pull=-[Ask the registry for newer base images; =never asks for none]: :(always missing never)' \
+				'*--quiet[Print nothing but the image'\''s id]' \
+				'*-q[Print nothing but the image'\''s id]' \
+				'*--secret=[Give a secret to RUN steps; or id=name,env=variable]: :_files' \
+				'*--tag=[Name the result]: :_files' \
+				'*-t+[Name the result]: :_files' \
+				'*--target=[Build this stage]: :_files' \
+				'*: :_files'
+			;;
+		'run'|'container run')
+			_arguments -s \
+				'*--add-host=[Add a line to /etc/hosts]: :_files' \
+				'*--cap-add=[Add a capability]: :_files' \
+				'*--cap-drop=[Drop a capability, or ALL]: :_files' \
+				'*--cidfile=[Write the container'\''s id to a file]: :_files' \
+				'*--dns=[Ask this address for names instead of the host'\''s resolvers]: :_files' \
+				'*--dns-option=[Set a resolver option]: :_files' \
+				'*--dns-search=[Set a search domain]: :_files' \
+				'*--domainname=[NIS domain name]: :_files' \
+				'*--entrypoint=[Run this program instead of the image'\''s entrypoint]: :_files' \
+				'*--env=[Set a variable; NAME alone takes it from the environment]: :_files' \
+				'*-e+[Set a variable; NAME alone takes it from the environment]: :_files' \
+				'*--env-file=[Read variables from a file]: :_files' \
+				'*--group-add=[Join one more group]: :_files' \
+				'*--hostname=[Host name]: :_files' \
+				'*-h+[Host name]: :_files' \
+				'*--init[Run an init that passes signals on and reaps processes]' \
+				'*--interactive[Keep stdin open]' \
+				'*-i[Keep stdin open]' \
+				'*--label=[Set metadata]: :_files' \
+				'*-l+[Set metadata]: :_files' \
+				'*--label-file=[Read labels from a file]: :_files' \
+				'*--mount=[Mount something  type=bind|volume|tmpfs,src=…,dst=…(,ro)]: :_files' \
+				'*--name=[Name of the container]: :_files' \
+				'*--network=[Network  bridge (a private one, the default), none or host]: :(bridge none host)' \
+				'*--platform=[Platform of the image]: :_files' \
+				'*--pull=[Pull the image before  always, missing or never (default "missing")]: :(always missing never)' \
+				'*--quiet[Show no progress of a pull]' \
+				'*-q[Show no progress of a pull]' \
+				'*--read-only[Mount the root filesystem read-only]' \
+				'*--rm[Remove the container when it ends]' \
+				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE]: :_files' \
+				'*--shm-size=[Size of /dev/shm]: :_files' \
+				'*--sig-proxy[Pass signals on to the container (default true)]' \
+				'*--stop-signal=[Signal that stops the container]: :_files' \
+				'*--sysctl=[Set a kernel parameter]: :_files' \
+				'*--tmpfs=[Mount a tmpfs]: :_files' \
+				'*--tty[Give the container a terminal]' \
+				'*-t[Give the container a terminal]' \
+				'*--ulimit=[Set a limit]: :_files' \
+				'*--user=[Run as this user, by name or number]: :_files' \
+				'*-u+[Run as this user, by name or number]: :_files' \
+				'*--volume=[Mount a directory or volume]: :_files' \
+				'*-v+[Mount a directory or volume]: :_files' \
+				'*--workdir=[Working directory]: :_files' \
+				'*-w+[Working directory]: :_files' \
+				'1: :_dhow_names image' '*::command:_normal'
+			;;
+		'ps'|'container ls'|'container list'|'container ps')
+			_arguments -s \
+				'*--all[Show containers that do not run, too]' \
+				'*-a[Show containers that do not run, too]' \
+				'*--filter=[Show only containers for which key=value holds]: :_files' \
+				'*-f+[Show only containers for which key=value holds]: :_files' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--last=[Show the number of containers created last]: :_files' \
+				'*-n+[Show the number of containers created last]: :_files' \
+				'*--latest[Show the container created last]' \
+				'*-l[Show the container created last]' \
+				'*--no-trunc[Show whole ids and commands]' \
+				'*--quiet[Show only ids]' \
+				'*-q[Show only ids]'
+			;;
+		'rm'|'container rm'|'container remove')
+			_arguments -s \
+				'*--force[Kill the container when it runs]' \
+				'*-f[Kill the container when it runs]' \
+				'*--volumes[Remove its anonymous volumes too]' \
+				'*-v[Remove its anonymous volumes too]' \
+				'*: :_dhow_names container'
+			;;
+		'images'|'image ls'|'image list')
+			_arguments -s \
+				'*--all[Show all images; dhow keeps no intermediate ones]' \
+				'*-a[Show all images; dhow keeps no intermediate ones]' \
+				'*--digests[Show digests]' \
+				'*--filter=[Show only images for which key=value holds]: :_files' \
+				'*-f+[Show only images for which key=value holds]: :_files' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--no-trunc[Show whole ids]' \
+				'*--quiet[Show only ids]' \
+				'*-q[Show only ids]' \
+				'*: :_dhow_names image'
+			;;
+		'pull'|'image pull')
+			_arguments -s \
+				'*--platform=[Pull the image for this platform]: :_files' \
+				'*--quiet[Print nothing but the image'\''s full name]' \
+				'*-q[Print nothing but the image'\''s full name]' \
+				'*: :_dhow_names image'
+			;;
+		'push'|'image push')
+			_arguments -s \
+				'*--quiet[Print nothing but the image'\''s full name]' \
+				'*-q[Print nothing but the image'\''s full name]' \
+				'*: :_dhow_names image'
+			;;
+		'tag'|'image tag')
+			_arguments -s \
+				'*: :_dhow_names image'
+			;;
+		'rmi'|'image rm'|'image remove')
+			_arguments -s \
+				'*--force[Remove although a stopped container uses the image]' \
+				'*-f[Remove although a stopped container uses the image]' \
+				'*: :_dhow_names image'
+			;;
+		'history'|'image history')
+			_arguments -s \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--human[Show sizes and times for people; --human=false shows bytes and timestamps (default true)]' \
+				'*-H[Show sizes and times for people; --human=false shows bytes and timestamps (default true)]' \
+				'*--no-trunc[Show whole ids and commands]' \
+				'*--quiet[Show only ids]' \
+				'*-q[Show only ids]' \
+				'*: :_dhow_names image'
+			;;
+		'save'|'image save')
+			_arguments -s \
+				'*--format=[Form of the archive  "docker-archive" or "oci-archive" (default "docker-archive")]: :_files' \
+				'*--output=[Write to a file instead of stdout]: :_files' \
+				'*-o+[Write to a file instead of stdout]: :_files' \
+				'*: :_dhow_names image'
+			;;
+		'load'|'image load')
+			_arguments -s \
+				'*--input=[Read from a file instead of stdin]: :_files' \
+				'*-i+[Read from a file instead of stdin]: :_files' \
+				'*--quiet[Show no progress]' \
+				'*-q[Show no progress]' \
+				'*: :_files'
+			;;
+		'import'|'image import')
+			_arguments -s \
+				'*--change=[Apply a Dockerfile instruction to the image'\''s configuration]: :_files' \
+				'*-c+[Apply a Dockerfile instruction to the image'\''s configuration]: :_files' \
+				'*--message=[Set the comment in the image'\''s history]: :_files' \
+				'*-m+[Set the comment in the image'\''s history]: :_files' \
+				'*--platform=[Platform of the image]: :_files' \
+				'*: :_files'
+			;;
+		'inspect')
+			_arguments -s \
+				'*--format=[Print with a Go template or "json"]: :_files' \
+				'*-f+[Print with a Go template or "json"]: :_files' \
+				'*--type=[Look only for this kind  container, image or volume]: :_files' \
+				'*: :_dhow_names object'
+			;;
+		'image inspect')
+			_arguments -s \
+				'*--format=[Print with a Go template or "json"]: :_files' \
+				'*-f+[Print with a Go template or "json"]: :_files' \
+				'*: :_dhow_names image'
+			;;
+		'container inspect')
+			_arguments -s \
+				'*--format=[Print with a Go template or "json"]: :_files' \
+				'*-f+[Print with a Go template or "json"]: :_files' \
+				'*: :_dhow_names container'
+			;;
+		'volume ls'|'volume list')
+			_arguments -s \
+				'*--filter=[Show only volumes for which key=value holds]: :_files' \
+				'*-f+[Show only volumes for which key=value holds]: :_files' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--quiet[Show only names]' \
+				'*-q[Show only names]'
+			;;
+		'volume create')
+			_arguments -s \
+				'*--label=[Set metadata]: :_files'
+			;;
+		'volume inspect')
+			_arguments -s \
+				'*--format=[Print with a Go template or "json"]: :_files' \
+				'*-f+[Print with a Go template or "json"]: :_files' \
+				'*: :_dhow_names volume'
+			;;
+		'volume rm'|'volume remove')
+			_arguments -s \
+				'*--force[Do not complain about volumes that do not exist]' \
+				'*-f[Do not complain about volumes that do not exist]' \
+				'*: :_dhow_names volume'
+			;;
+		'builder prune'|'buildx prune')
+			_arguments -s \
+				'*--all[Remove the contents of cache mounts too]' \
+				'*-a[Remove the contents of cache mounts too]' \
+				'*--filter=[Remove only what was not used since until=duration]: :_files' \
+				'*--force[Do not ask]' \
+				'*-f[Do not ask]' \
+				'*--keep-storage=[Keep this much, the latest used]: :_files'
+			;;
+		'info'|'system info')
+			_arguments -s \
+				'*--format=[Print with a Go template or "json"]: :_files' \
+				'*-f+[Print with a Go template or "json"]: :_files'
+			;;
+		'version')
+			_arguments -s \
+				'*--format=[Print with a Go template or "json"]: :_files' \
+				'*-f+[Print with a Go template or "json"]: :_files'
+			;;
+		'completion')
+			_arguments -s \
+				'*: :(bash zsh fish)'
+			;;
+		'man')
+			_arguments -s
+			;;
+		'help')
+			_arguments -s \
+				'*: :(bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag version volume)'
+			;;
+		esac
+		;;
+	esac
+}
+if [ "$funcstack[1]" = _dhow ]; then _dhow "$@"; else compdef _dhow dhow; fi

@@ -239,7 +239,9 @@ func (c *Checks) ExposeFormat(at Span, port string) {
 
 // The names that look like secrets are BuildKit's list.
 var (
-	secretWords  = sync.OnceValue(func() *regexp.Regexp { return wordIn("apikey|auth|credentials?|key|password|pword|passwd|secret|token") })
+	secretWords = sync.OnceValue(func() *regexp.Regexp {
+		return wordIn("apikey|auth|credentials?|key|password|pword|passwd|secret|token")
+	})
 	allowedWords = sync.OnceValue(func() *regexp.Regexp { return wordIn("public|file|version") })
 )
 

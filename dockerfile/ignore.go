@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -50,8 +51,8 @@ type Matcher struct {
 	mu         sync.Mutex
 	m          *patternmatcher.PatternMatcher
 	patterns   []string
+	positives  []string
 	exclusions []string // the "!" patterns, without "!"
-	wildcards  bool     // one of exclusions begins with a wildcard: any directory may hold a match
 	root       bool     // everything is left out by *, ** or **/*
 }
 
@@ -74,11 +75,11 @@ func NewMatcher(patterns []string) (*Matcher, error) {
 		switch {
 		case p.Exclusion():
 			m.exclusions = append(m.exclusions, p.String())
-			first, _, _ := strings.Cut(p.String(), "/")
-			m.wildcards = m.wildcards || strings.ContainsAny(first, `*?[\`)
+			continue
 		case p.String() == "*" || p.String() == "**" || p.String() == "**/*":
 			m.root = true
 		}
+		m.positives = append(m.positives, p.String())
 	}
 	// The first match compiles the patterns; a broken one is better found now than in the walk.
 	if _, err := pm.MatchesOrParentMatches("a"); err != nil {
@@ -114,33 +115,47 @@ func (m *Matcher) Match(path string, parent State) (bool, State, error) {
 // MayHoldExceptions tells whether something below the left-out directory dir may be taken back in
 // by a "!" pattern, so that a walk must enter it.
 func (m *Matcher) MayHoldExceptions(dir string) bool {
-	if m == nil || len(m.exclusions) == 0 {
+	if m == nil {
 		return false
 	}
-	if m.wildcards {
-		return true
-	}
 	for _, e := range m.exclusions {
-		if prefixMatches(e, dir) {
+		if reaches(e, dir) {
 			return true
 		}
 	}
 	return false
 }
 
-// prefixMatches tells whether pattern may match dir or something below it, judged by components up
-// to the first with a wildcard.
-func prefixMatches(pattern, dir string) bool {
-	p, d := strings.Split(pattern, "/"), strings.Split(dir, "/")
-	for i := range min(len(p), len(d)) {
-		if strings.ContainsAny(p[i], `*?[\`) {
+// MayMatchBelow tells whether something below the directory dir may match a pattern although dir
+// does not.
+func (m *Matcher) MayMatchBelow(dir string) bool {
+	if m == nil {
+		return false
+	}
+	for _, p := range m.positives {
+		if reaches(p, dir) {
 			return true
 		}
-		if p[i] != d[i] {
+	}
+	return false
+}
+
+// reaches tells whether pattern may match something below dir: its first components match those of
+// dir, and there are more of them. "**" reaches everywhere.
+func reaches(pattern, dir string) bool {
+	p, d := strings.Split(pattern, "/"), strings.Split(dir, "/")
+	for i := range d {
+		if i >= len(p) {
+			return false
+		}
+		if strings.Contains(p[i], "**") {
+			return true
+		}
+		if ok, err := path.Match(p[i], d[i]); err == nil && !ok {
 			return false
 		}
 	}
-	return true
+	return len(p) > len(d)
 }
 
 // HidesSource tells whether COPY of path is in vain because path is left out. It never says so of

@@ -16,8 +16,8 @@ type Op interface{ op() }
 
 // BaseOp gives the filesystem of an image. It makes no layer of its own.
 type BaseOp struct {
-	Ref    string        // with tag, normalised: "docker.io/library/golang:1.26"
-	Digest digest.Digest // of the manifest (for this platform, or of the index that was asked for)
+	Ref    string        `key:"-"` // with tag, normalised: "docker.io/library/golang:1.26"
+	Digest digest.Digest `key:"-"` // of the manifest (for this platform, or of the index that was asked for)
 	// DiffIDs are the image's layers, base first. They alone are its content, so they are the key.
 	DiffIDs  []digest.Digest
 	ID       string `key:"-"` // what the Resolver called it
@@ -41,7 +41,7 @@ type RunOp struct {
 	Hostname string
 	// Script is a heredoc with a shebang: a file to mount read-only at Args' path in /dev/pipes/.
 	Script *Inline
-	Shell  []string // the SHELL in force, as a hint for messages; already part of Args
+	Shell  []string `key:"-"` // the SHELL in force, as a hint for messages; Args has it already
 }
 
 // CopyOp puts files into the parent's filesystem: COPY and ADD.
@@ -105,7 +105,7 @@ type WorkdirOp struct {
 type Origin struct {
 	Kind    OriginKind
 	Context string // for FromContext: its name; "" is the main one
-	Node    *Node  `key:"-"` // for FromNode; also in the step's Inputs
+	Node    *Node  // for FromNode; also in the step's Inputs, and its place there is in the key
 }
 
 // OriginKind tells what an Origin is.
@@ -129,7 +129,8 @@ type Mount struct {
 	ReadOnly bool
 	// Size limits a tmpfs, in bytes; 0 is no limit.
 	Size int64
-	// ID names a cache (never empty; hostile: hash it) or a secret.
+	// ID names a cache (never empty; hostile: hash it) or a secret. A cache's ID and Sharing are not
+	// in the key: what a step makes may not depend on what a cache happens to hold.
 	ID      string
 	Sharing string // of a cache: "shared", "private" or "locked"
 	// Required fails the step when the secret was not given.
@@ -144,7 +145,7 @@ type Mount struct {
 // Host is an --add-host entry.
 type Host struct {
 	Name string
-	IP   string // or "host-gateway"
+	IP   string `key:"-"` // or "host-gateway"; not in the key, as in BuildKit
 }
 
 func (*BaseOp) op()    {}

@@ -77,13 +77,17 @@ func split(rule specs.LinuxSyscall, wanted map[string][][]specs.LinuxSeccompArg)
 	kept.Names = nil
 	var out []specs.LinuxSyscall
 	for _, name := range rule.Names {
-		conditional := false
-		for _, args := range wanted[name] {
-			args, exact := both(rule.Args, args)
+		wishes, asked := wanted[name]
+		all := false // every use that the rule lets through is notified
+		for _, wish := range wishes {
+			args, outcome := both(rule.Args, wish)
+			if outcome == never {
+				continue
+			}
 			out = append(out, notified(name, args))
-			conditional = conditional || exact && len(args) > len(rule.Args)
+			all = all || outcome == inexact || len(wish) == 0
 		}
-		if wanted[name] == nil || conditional {
+		if !asked || !all {
 			kept.Names = append(kept.Names, name)
 		}
 	}
@@ -93,18 +97,75 @@ func split(rule specs.LinuxSyscall, wanted map[string][][]specs.LinuxSeccompArg)
 	return out
 }
 
+// outcome tells how the conditions of a profile and a listener go together.
+type outcome int
+
+const (
+	exact   outcome = iota // one rule says when both hold
+	inexact                // no rule can; the profile's stand for both
+	never                  // they contradict each other
+)
+
 // both gives conditions that hold when those of the profile and of the listener do. Libcontainer
-// reads two conditions on one argument as alternatives; then the profile's alone are given, which
-// asks the listener too often but lets nothing past, and exact is false.
-func both(profile, listener []specs.LinuxSeccompArg) (args []specs.LinuxSeccompArg, exact bool) {
+// reads two conditions on one argument as alternatives, so they are made one; where that can not be
+// done the profile's alone are given, which asks the listener too often but lets nothing past.
+func both(profile, listener []specs.LinuxSeccompArg) ([]specs.LinuxSeccompArg, outcome) {
+	out := slices.Clone(profile)
+	for _, a := range listener {
+		i := slices.IndexFunc(out, func(b specs.LinuxSeccompArg) bool { return a.Index == b.Index })
+		if i < 0 {
+			out = append(out, a)
+			continue
+		}
+		one, how := together(out[i], a)
+		if how != exact {
+			return profile, how
+		}
+		out[i] = one
+	}
+	if repeats(profile) {
+		return profile, inexact // alternatives among themselves
+	}
+	return out, exact
+}
+
+// together makes two conditions on one argument one.
+func together(a, b specs.LinuxSeccompArg) (specs.LinuxSeccompArg, outcome) {
+	maskA, valueA, okA := masked(a)
+	maskB, valueB, okB := masked(b)
+	switch {
+	case !okA || !okB:
+		return a, inexact
+	case (valueA^valueB)&maskA&maskB != 0:
+		return a, never
+	}
+	mask, value := maskA|maskB, valueA|valueB
+	if mask == ^uint64(0) {
+		return specs.LinuxSeccompArg{Index: a.Index, Op: specs.OpEqualTo, Value: value}, exact
+	}
+	return specs.LinuxSeccompArg{Index: a.Index, Op: specs.OpMaskedEqual, Value: mask, ValueTwo: value}, exact
+}
+
+// masked gives a condition as the bits it looks at and their wished value.
+func masked(a specs.LinuxSeccompArg) (mask, value uint64, ok bool) {
+	switch a.Op {
+	case specs.OpEqualTo:
+		return ^uint64(0), a.Value, true
+	case specs.OpMaskedEqual:
+		return a.Value, a.ValueTwo & a.Value, true
+	}
+	return 0, 0, false
+}
+
+func repeats(args []specs.LinuxSeccompArg) bool {
 	seen := map[uint]bool{}
-	for _, a := range slices.Concat(profile, listener) {
+	for _, a := range args {
 		if seen[a.Index] {
-			return profile, false
+			return true
 		}
 		seen[a.Index] = true
 	}
-	return slices.Concat(profile, listener), true
+	return false
 }
 
 func notified(name string, args []specs.LinuxSeccompArg) specs.LinuxSyscall {
@@ -124,13 +185,11 @@ func mergedFlags(profile, notify []specs.LinuxSeccompFlag) []specs.LinuxSeccompF
 	if profile == nil && level >= 4 {
 		flags = append(flags, specs.LinuxSeccompFlagSpecAllow)
 	}
-	if level >= 7 {
-		notify = append(slices.Clone(notify), specs.LinuxSeccompFlagWaitKillableRecv)
-	}
-	for _, flag := range notify {
-		if !slices.Contains(flags, flag) {
-			flags = append(flags, flag)
+	for _, flag := range append(slices.Clone(notify), specs.LinuxSeccompFlagWaitKillableRecv) {
+		if slices.Contains(flags, flag) || flag == specs.LinuxSeccompFlagWaitKillableRecv && level < 7 {
+			continue
 		}
+		flags = append(flags, flag)
 	}
 	return flags
 }

@@ -147,9 +147,6 @@ func filter(w Wishes, m idmap.Mapping, caps []string) (*specs.LinuxSeccomp, erro
 	if m.Kind != idmap.Single {
 		return profile, nil
 	}
-	if profile == nil {
-		profile = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
-	}
 	return seccomp.Merge(profile, ownership.SupervisorSyscalls()), nil
 }
 

@@ -1,50 +1,20 @@
 package storage
 
 import (
+	"encoding/json"
 	"errors"
-	"os"
-	"time"
+	"fmt"
+	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
+	cstorage "go.podman.io/storage"
 
-	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/storage/image"
+	"github.com/dhow-containers/dhow/storage/journal"
+	"github.com/dhow-containers/dhow/storage/manifest"
+	"github.com/dhow-containers/dhow/storage/reference"
 )
-
-var errUnwritten = errors.New("not written yet")
-
-// DiffInfo is what one streaming of a tree as a layer tar tells: the pure half of Adopt. Close it
-// when it is not given to Adopt.
-type DiffInfo struct {
-	DiffID digest.Digest
-	Size   int64 // bytes of the tar
-
-	tarSplit *os.File
-}
-
-// Close drops the spooled data.
-func (d *DiffInfo) Close() error { return nil }
-
-// Digest streams dir as a layer tar and gives its digest. It changes nothing and may run in
-// parallel for several trees. epoch, when not nil, clamps modification times (SOURCE_DATE_EPOCH).
-func (s *Store) Digest(dir string, links ownership.Links, epoch *time.Time) (*DiffInfo, error) {
-	return nil, errUnwritten
-}
-
-// AdoptOptions guide Adopt.
-type AdoptOptions struct {
-	// Info is the result of Digest for the same tree; nil lets Adopt compute it.
-	Info *DiffInfo
-	// Epoch is what Digest takes; used when Info is nil.
-	Epoch *time.Time
-}
-
-// Adopt makes the tree at dir a layer on top of parent ("" for none) by renaming it into the store;
-// dir must lie on the store's filesystem and is gone afterwards. When the store already has that
-// layer on that parent, dir is removed and the layer it has is returned. The layer is kept by a
-// lease of this process until an image or a pin refers to it.
-func (s *Store) Adopt(parent, dir string, links ownership.Links, o AdoptOptions) (Layer, error) {
-	return Layer{}, errUnwritten
-}
 
 // CommitOptions describe a new image.
 type CommitOptions struct {
@@ -56,13 +26,247 @@ type CommitOptions struct {
 
 // Commit records an image over layers the store has, with an OCI manifest. When it returns, the
 // image survives a power cut. Committing the same config again gives the image it was.
-func (s *Store) Commit(o CommitOptions) (Image, error) { return Image{}, errUnwritten }
+func (s *Store) Commit(o CommitOptions) (img Image, err error) {
+	names, err := fullNames(o.Names)
+	if err != nil {
+		return Image{}, err
+	}
+	lock, err := s.shared()
+	if err != nil {
+		return Image{}, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	records, err := s.layerRecords()
+	if err != nil {
+		return Image{}, err
+	}
+	config := o.Config.Clone()
+	config.RootFS = image.RootFS{Type: "layers"}
+	var blobs []manifest.Blob
+	parent := ""
+	for _, id := range o.Layers {
+		l, ok := records[id]
+		if !ok {
+			return Image{}, fmt.Errorf("committing an image: layer %s: %w", short(id), ErrNotFound)
+		}
+		if l.Parent != parent {
+			return Image{}, fmt.Errorf("committing an image: layer %s does not stand on %s", short(id), short(parent))
+		}
+		parent = id
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, l.DiffID)
+		blobs = append(blobs, manifest.Blob{Digest: l.DiffID, Size: l.Size})
+	}
+	rawConfig, err := config.Marshal()
+	if err != nil {
+		return Image{}, fmt.Errorf("committing an image: %w", err)
+	}
+	raw, err := manifest.OCI(rawConfig, blobs)
+	if err != nil {
+		return Image{}, fmt.Errorf("committing an image: %w", err)
+	}
+	return s.record(newImage{config: rawConfig, manifest: raw, names: names})
+}
 
-// Layer finds a layer by id. ErrNotFound when it is gone.
-func (s *Store) Layer(id string) (Layer, error) { return Layer{}, ErrNotFound }
+func fullNames(names []string) ([]string, error) {
+	var full []string
+	for _, n := range names {
+		r, err := reference.Parse(n)
+		if err != nil {
+			return nil, err
+		}
+		if r.Digest != "" {
+			return nil, fmt.Errorf("invalid reference %q: an image can not be named by digest", n)
+		}
+		full = append(full, r.Tagged())
+	}
+	return full, nil
+}
 
-// Pin keeps a layer, and those below it, on behalf of owner ("cache"): removal of images leaves it.
-func (s *Store) Pin(layerID, owner string) error { return errUnwritten }
+// newImage is what an image record is made of.
+type newImage struct {
+	config, manifest []byte
+	names            []string // full
+	digests          []string // repo@digest
+}
 
-// Unpin ends a pin; the layer goes when nothing else needs it.
-func (s *Store) Unpin(layerID, owner string) error { return errUnwritten }
+// record makes the image record, or adds to the one there is. The layers must be there; the caller
+// holds the shared lock.
+func (s *Store) record(n newImage) (Image, error) {
+	lib, err := s.library()
+	if err != nil {
+		return Image{}, err
+	}
+	config, err := image.Parse(n.config)
+	if err != nil {
+		return Image{}, err
+	}
+	digestOf := digest.FromBytes(n.config)
+	id := digestOf.Encoded()
+	records, err := s.layerRecords()
+	if err != nil {
+		return Image{}, err
+	}
+	meta := imageMetadata{Version: metadataVersion, Config: digestOf, Digests: n.digests}
+	if config.Created != nil {
+		meta.Created = config.Created.UTC()
+	}
+	top := ""
+	for _, diff := range config.RootFS.DiffIDs {
+		top = chainID(top, diff)
+		l, ok := records[top]
+		if !ok {
+			return Image{}, fmt.Errorf("recording image %s: layer %s: %w", short(id), short(top), ErrNotFound)
+		}
+		meta.Size += l.Size
+	}
+	if err := s.createRecord(lib, id, top, meta, n); err != nil {
+		return Image{}, fmt.Errorf("recording image %s: %w", short(id), err)
+	}
+	// Names last: an image that has one is complete.
+	if len(n.names) > 0 {
+		if err := lib.AddNames(id, n.names); err != nil {
+			return Image{}, fmt.Errorf("naming image %s: %w", short(id), err)
+		}
+	}
+	if err := s.flush(id); err != nil {
+		return Image{}, err
+	}
+	return s.Lookup(id)
+}
+
+// createRecord writes record and blobs and marks them whole; or, when the image is there, adds the
+// digests to it.
+func (s *Store) createRecord(lib cstorage.Store, id, top string, meta imageMetadata, n newImage) error {
+	old, err := s.imageRecords([][]byte{[]byte(`"id":"` + id)})
+	if err != nil {
+		return err
+	}
+	if len(old) == 1 {
+		if _, whole := old[0].metadata(); whole {
+			return s.updateImage(lib, id, n)
+		}
+		// A killed command's: nobody makes the same image now but us, or another pull that is just as
+		// far. Whoever comes second adds to the first.
+		if err := s.dropUnfinished(lib, id); err != nil {
+			return err
+		}
+	}
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return err
+	}
+	_, err = lib.CreateImage(id, nil, top, string(text), &cstorage.ImageOptions{
+		CreationDate: meta.Created,
+		Digest:       digest.FromBytes(n.manifest),
+		BigData: []cstorage.ImageBigDataOption{
+			{Key: meta.Config.String(), Data: n.config, Digest: meta.Config},
+			{Key: manifestKey, Data: n.manifest, Digest: digest.FromBytes(n.manifest)},
+		},
+	})
+	if errors.Is(err, cstorage.ErrDuplicateID) {
+		return s.updateImage(lib, id, n)
+	}
+	if err != nil {
+		return err
+	}
+	meta.Whole = true
+	return s.setMetadata(lib, id, meta)
+}
+
+func (s *Store) dropUnfinished(lib cstorage.Store, id string) error {
+	if err := lib.Delete(id); err != nil && !errors.Is(err, cstorage.ErrLayerUnknown) {
+		return err
+	}
+	return nil
+}
+
+// updateImage adds digests to an image, and takes the newer manifest: the same config can come with
+// other compressions.
+func (s *Store) updateImage(lib cstorage.Store, id string, n newImage) error {
+	return s.updateMetadata(lib, id, func(m *imageMetadata) {
+		for _, d := range n.digests {
+			if !slices.Contains(m.Digests, d) {
+				m.Digests = append(m.Digests, d)
+			}
+		}
+	})
+}
+
+func (s *Store) setMetadata(lib cstorage.Store, id string, m imageMetadata) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return lib.SetMetadata(id, string(text))
+}
+
+// updateMetadata changes our part of an image record.
+func (s *Store) updateMetadata(lib cstorage.Store, id string, change func(*imageMetadata)) (err error) {
+	lock, err := journal.TakeLock(filepath.Join(s.opts.Dir, "metadata.lock"), true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	records, err := s.imageRecords([][]byte{[]byte(`"id":"` + id)})
+	if err != nil {
+		return err
+	}
+	if len(records) != 1 {
+		return notFound(short(id))
+	}
+	m, _ := records[0].metadata()
+	change(&m)
+	return s.setMetadata(lib, id, m)
+}
+
+// Tag gives the image one more name, taking it away from another image that had it. image is what
+// Lookup takes; name is normalised ("x" becomes "docker.io/library/x:latest"). It survives a power
+// cut.
+func (s *Store) Tag(image, name string) (err error) {
+	names, err := fullNames([]string{name})
+	if err != nil {
+		return err
+	}
+	lock, err := s.shared()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	r, err := s.find(image)
+	if err != nil {
+		return err
+	}
+	lib, err := s.library()
+	if err != nil {
+		return err
+	}
+	if err := lib.AddNames(r.ID, names); err != nil {
+		return fmt.Errorf("tagging %s as %s: %w", short(r.ID), names[0], err)
+	}
+	return s.flush("")
+}
+
+// Untag takes a name away; the image stays.
+func (s *Store) Untag(name string) (err error) {
+	names, err := fullNames([]string{name})
+	if err != nil {
+		return err
+	}
+	lock, err := s.shared()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	r, err := s.find(names[0])
+	if err != nil {
+		return err
+	}
+	lib, err := s.library()
+	if err != nil {
+		return err
+	}
+	if err := lib.RemoveNames(r.ID, names); err != nil {
+		return fmt.Errorf("untagging %s: %w", names[0], err)
+	}
+	return s.flush("")
+}

@@ -1,83 +1,175 @@
 package storage
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dhow-containers/dhow/storage/reference"
+)
 
 var (
 	// ErrNotFound is returned when no image (or layer) goes by the name.
 	ErrNotFound = errors.New("no such image")
-	// ErrInUse is returned by Remove when a container uses the image.
-	ErrInUse = errors.New("image is in use")
 	// ErrAmbiguous is returned by Lookup when an id prefix fits several images.
 	ErrAmbiguous = errors.New("image id prefix fits several images")
 )
 
-// Store is an open store. Its methods may be called from several goroutines.
-type Store struct{ opts Options }
-
-// Open opens the store under o.Dir. It reads and writes nothing yet: what is needed is opened when
-// a method needs it.
-func Open(o Options) (*Store, error) { return &Store{opts: o}, nil }
-
-// Close ends the leases of this process and closes what is open.
-func (s *Store) Close() error { return nil }
-
 // Lookup finds an image by full or short name ("alpine", "docker.io/library/alpine:latest",
-// "localhost/x"), by name@digest, by id or by a prefix of an id. ErrNotFound, ErrAmbiguous.
-func (s *Store) Lookup(name string) (Image, error) { return Image{}, ErrNotFound }
+// "localhost/x"), by name@digest, by id or by the beginning of an id. ErrNotFound, ErrAmbiguous.
+func (s *Store) Lookup(name string) (Image, error) {
+	r, err := s.find(name)
+	if err != nil {
+		return Image{}, err
+	}
+	img, whole, err := s.imageOf(r)
+	if err == nil && !whole {
+		err = notFound(name)
+	}
+	return img, err
+}
+
+func notFound(name string) error { return fmt.Errorf("%w: %s", ErrNotFound, name) }
+
+// find gives the record Lookup means. The order is docker's: a whole id, a name, the beginning of
+// an id.
+func (s *Store) find(name string) (imageRecord, error) {
+	hex, whole, isID := reference.ID(name)
+	if whole {
+		return s.findID(hex, name)
+	}
+	candidates, err := reference.Candidates(name)
+	if err == nil {
+		r, ok, ferr := s.findName(candidates)
+		if ok || ferr != nil {
+			return r, ferr
+		}
+	}
+	if isID {
+		r, ferr := s.findID(hex, name)
+		if ferr == nil || !errors.Is(ferr, ErrNotFound) {
+			return r, ferr
+		}
+	}
+	if err != nil && !isID {
+		return imageRecord{}, err
+	}
+	if full, ok := s.configuredName(name); ok {
+		if r, ok, err := s.findName([]reference.Name{full}); ok || err != nil {
+			return r, err
+		}
+	}
+	return imageRecord{}, notFound(name)
+}
+
+func (s *Store) findID(hex, name string) (imageRecord, error) {
+	records, err := s.imageRecords([][]byte{[]byte(`"id":"` + hex)})
+	if err != nil {
+		return imageRecord{}, err
+	}
+	records = slices.DeleteFunc(records, func(r imageRecord) bool {
+		_, whole := r.metadata()
+		return !whole || !strings.HasPrefix(r.ID, hex)
+	})
+	switch len(records) {
+	case 0:
+		return imageRecord{}, notFound(name)
+	case 1:
+		return records[0], nil
+	}
+	return imageRecord{}, fmt.Errorf("%w: %s", ErrAmbiguous, name)
+}
+
+// findName gives the image of the first candidate that has one.
+func (s *Store) findName(candidates []reference.Name) (imageRecord, bool, error) {
+	var wanted [][]byte
+	for _, c := range candidates {
+		if c.Digest != "" {
+			wanted = append(wanted, []byte(c.Digest.String()))
+		} else {
+			wanted = append(wanted, []byte(`"`+c.Tagged()+`"`))
+		}
+	}
+	records, err := s.imageRecords(wanted)
+	if err != nil {
+		return imageRecord{}, false, err
+	}
+	for _, c := range candidates {
+		for _, r := range records {
+			if m, whole := r.metadata(); whole && named(r, m, c) {
+				return r, true, nil
+			}
+		}
+	}
+	return imageRecord{}, false, nil
+}
+
+// named reports whether the record goes by n. A digest says all; a tag beside it is decoration, as
+// in docker.
+func named(r imageRecord, m imageMetadata, n reference.Name) bool {
+	if n.Digest != "" {
+		return slices.Contains(m.Digests, n.Repository()+"@"+n.Digest.String())
+	}
+	return slices.Contains(r.Names, n.Tagged())
+}
 
 // Images gives all images, newest first.
-func (s *Store) Images() ([]Image, error) { return nil, nil }
-
-// Chain is an image's layers held against removal.
-type Chain struct {
-	Image  Image
-	Layers []Layer // base first
+func (s *Store) Images() ([]Image, error) {
+	records, err := s.imageRecords(nil)
+	if err != nil {
+		return nil, err
+	}
+	images := make([]Image, 0, len(records))
+	for _, r := range records {
+		img, whole, err := s.imageOf(r)
+		if err != nil {
+			return nil, err
+		}
+		if whole {
+			images = append(images, img)
+		}
+	}
+	slices.SortStableFunc(images, func(a, b Image) int {
+		if c := b.Created.Compare(a.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return images, nil
 }
 
-// Close lets the layers go.
-func (c *Chain) Close() error { return nil }
-
-// Chain finds an image and holds its layers: nothing can be removed from the store until Close, so
-// hold it only until a container record names the image. It writes nothing and never waits for the
-// disk. name is what Lookup takes.
-func (s *Store) Chain(name string) (*Chain, error) { return nil, ErrNotFound }
-
-// Hold is Chain for long work (a build): the layers are held by a lease of this process, other
-// images can be removed meanwhile. The lease ends with Store.Close.
-func (s *Store) Hold(name string) (*Chain, error) { return nil, ErrNotFound }
-
-// Tag gives the image id one more name, taking it away from another image that had it. name is
-// normalised ("x" becomes "docker.io/library/x:latest").
-func (s *Store) Tag(id, name string) error { return nil }
-
-// Untag takes a name away; the image stays.
-func (s *Store) Untag(name string) error { return nil }
-
-// User is a container that uses an image.
-type User struct {
-	Container string // id or name, for the message
-	Running   bool
-	// Layers are the layer ids the container stands on; they survive a forced removal.
-	Layers []string
+// Layer finds a layer by id. ErrNotFound when it is gone.
+func (s *Store) Layer(id string) (Layer, error) {
+	layers, err := s.layerRecords()
+	if err != nil {
+		return Layer{}, err
+	}
+	r, ok := layers[id]
+	if !ok {
+		return Layer{}, fmt.Errorf("layer %s: %w", short(id), ErrNotFound)
+	}
+	return s.layerOf(r)
 }
 
-// RemoveOptions guide Remove.
-type RemoveOptions struct {
-	Force bool
-	// NoPrune keeps untagged parents; layers are shared by content here, so it keeps layers.
-	NoPrune bool
-	// Users tells which containers use an image; nil means none does. It is called under the lock
-	// that keeps new containers from being made.
-	Users func(Image) ([]User, error)
+func (s *Store) layerOf(r layerRecord) (l Layer, err error) {
+	l = Layer{ID: r.ID, DiffID: r.DiffID, Dir: s.layerDir(r.ID), Size: r.Size}
+	if !s.opts.Mapping.Native() {
+		l.Links, err = s.readLinks(r.ID)
+	}
+	return l, err
 }
 
-// Removal reports what Remove did, in docker's words: each line is "Untagged: x" or "Deleted: x".
-type Removal struct {
-	Untagged []string // full names, and name@digest references
-	Deleted  []string // "sha256:…" of the image, then of its layers' chain ids
+// LayerSizes gives the bytes of each layer's tar, in the order of img.Layers (whose Size is not
+// filled by Lookup, because the run path does not need it).
+func (s *Store) LayerSizes(img Image) ([]int64, error) {
+	layers, err := s.layerRecords()
+	if err != nil {
+		return nil, err
+	}
+	sizes := make([]int64, len(img.Layers))
+	for i, l := range img.Layers {
+		sizes[i] = layers[l.ID].Size
+	}
+	return sizes, nil
 }
-
-// Remove is docker's rmi: a name of an image that has others is only untagged; otherwise the image
-// goes with the layers nobody else needs. An image in use by a container is refused with ErrInUse;
-// Force removes it when the containers are stopped.
-func (s *Store) Remove(name string, o RemoveOptions) (Removal, error) { return Removal{}, ErrNotFound }

@@ -2,12 +2,26 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
-	"time"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/sirupsen/logrus"
+	"go.podman.io/image/v5/copy"
+	"go.podman.io/image/v5/docker"
+	imageref "go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/manifest"
+	"go.podman.io/image/v5/pkg/compression"
+	"go.podman.io/image/v5/types"
 
 	"github.com/dhow-containers/dhow/storage/progress"
+	"github.com/dhow-containers/dhow/storage/reference"
+	"github.com/dhow-containers/dhow/storage/registry"
 )
 
 // PullPolicy says when Pull asks the registry.
@@ -15,7 +29,7 @@ type PullPolicy string
 
 const (
 	PullAlways  PullPolicy = "always"
-	PullMissing PullPolicy = "missing" // the default: only when the image is not here
+	PullMissing PullPolicy = "missing" // only when the image is not here
 	PullNever   PullPolicy = "never"   // ErrNotFound when the image is not here
 )
 
@@ -27,17 +41,145 @@ type PullOptions struct {
 	// Platform is "os/arch[/variant]"; empty is the host's.
 	Platform string
 	// Policy is PullAlways when empty, as "dhow pull" wants it.
-	Policy   PullPolicy
+	Policy PullPolicy
+	// Progress gets one item a layer, its ID the digest of the blob.
 	Progress progress.Func
 	Auth     *Credentials
 	// Insecure allows plain http and unverified certificates; registries.conf can say so too.
 	Insecure bool
 }
 
+// settings are those of Options, completed with the store's own places.
+func (s *Store) settings() registry.Settings {
+	var set registry.Settings
+	if s.opts.Registry != nil {
+		set = *s.opts.Registry
+	} else {
+		set = registry.FromEnvironment(os.Getenv, "", int(s.opts.Mapping.CallerUID))
+	}
+	if set.TempDir == "" {
+		set.TempDir = s.tmpDir()
+	}
+	if set.CacheDir == "" {
+		set.CacheDir = filepath.Join(s.opts.Dir, "cache", "blobs")
+	}
+	return set
+}
+
+// configuredName gives the full reference registries.conf makes of a short name, when it is another
+// than docker's.
+func (s *Store) configuredName(name string) (reference.Name, bool) {
+	if !reference.IsShort(name) {
+		return reference.Name{}, false
+	}
+	sys, done, err := s.settings().Context(registry.Access{})
+	if err != nil {
+		return reference.Name{}, false // a lookup is no place to complain about configuration
+	}
+	defer done()
+	full, err := registry.Resolve(sys, name)
+	if err != nil {
+		return reference.Name{}, false
+	}
+	plain, err := reference.Parse(name)
+	return full, err == nil && full != plain
+}
+
 // Pull brings an image from a registry into the store under its name. A failed or cancelled pull
 // leaves no image; layers that had arrived are kept for a retry until the next removal.
 func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Image, error) {
-	return Image{}, errUnwritten
+	if o.Policy == PullMissing || o.Policy == PullNever {
+		img, err := s.Lookup(ref)
+		if err == nil && (&target{platform: o.Platform}).matches(img.Config) == nil {
+			return img, nil
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return Image{}, err
+		}
+		if o.Policy == PullNever {
+			return Image{}, notFound(ref)
+		}
+	}
+	if _, err := s.library(); err != nil {
+		return Image{}, err
+	}
+	name, sys, done, err := s.remote(ref, o.Platform, o.Auth, o.Insecure)
+	if err != nil {
+		return Image{}, err
+	}
+	defer done()
+	if name.Digest != "" {
+		name.Tag = "" // the digest says which image; docker ignores the tag too
+	}
+	from, err := dockerReference(name)
+	if err != nil {
+		return Image{}, err
+	}
+	to := &target{local: local{name: name.String()}, s: s, platform: o.Platform, repository: name.Repository()}
+	if name.Digest == "" {
+		to.names = []string{name.Tagged()}
+	}
+	policy, err := registry.Policy(sys)
+	if err != nil {
+		return Image{}, err
+	}
+	defer policy.Destroy()
+	report := newReporter(o.Progress, "downloading")
+	_, err = copy.Image(ctx, policy, to, from, &copy.Options{
+		RemoveSignatures: true,
+		SourceCtx:        sys,
+		DestinationCtx:   sys,
+		Progress:         report.events(),
+		ProgressInterval: report.interval(),
+	})
+	report.close(err)
+	if err != nil {
+		return Image{}, fmt.Errorf("pulling %s: %w", reference.Familiar(name.String()), explainTransfer(ctx, err))
+	}
+	return to.result, nil
+}
+
+// remote resolves a name and makes the context its registry is reached with.
+func (s *Store) remote(ref, platform string, auth *Credentials, insecure bool) (reference.Name, *types.SystemContext, func(), error) {
+	quiet()
+	if err := os.MkdirAll(s.tmpDir(), 0o700); err != nil {
+		return reference.Name{}, nil, nil, err
+	}
+	set := s.settings()
+	name, err := reference.Parse(ref)
+	if err != nil {
+		return reference.Name{}, nil, nil, err
+	}
+	if reference.IsShort(ref) {
+		if full, ok := s.configuredName(ref); ok {
+			name = full
+		}
+	}
+	a := registry.Access{Platform: platform, Insecure: insecure, Domain: name.Domain}
+	if auth != nil {
+		a.Username, a.Password = auth.Username, auth.Password
+	}
+	sys, done, err := set.Context(a)
+	return name, sys, done, err
+}
+
+// quiet keeps the libraries from writing to stderr: what matters comes back as an error.
+func quiet() { logrus.SetOutput(io.Discard) }
+
+func dockerReference(name reference.Name) (types.ImageReference, error) {
+	named, err := imageref.ParseNormalizedNamed(name.String())
+	if err != nil {
+		return nil, fmt.Errorf("invalid reference %q: %w", name, err)
+	}
+	return docker.NewReference(named)
+}
+
+// explainTransfer makes the one error a person caused recognisable: the context's.
+func explainTransfer(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("%w (%w)", ctx.Err(), err)
+	}
+	return err
 }
 
 // PushOptions guide Push.
@@ -54,35 +196,109 @@ type PushOptions struct {
 // Push sends the image name to dest ("" for name itself) and gives the digest of the manifest the
 // registry has now. Blobs the registry has do not travel.
 func (s *Store) Push(ctx context.Context, name, dest string, o PushOptions) (digest.Digest, error) {
-	return "", errUnwritten
+	held, err := s.Hold(name)
+	if err != nil {
+		return "", err
+	}
+	img := held.Image
+	if dest == "" {
+		if dest, err = ownName(img, name); err != nil {
+			return "", err
+		}
+	}
+	remote, sys, done, err := s.remote(dest, "", o.Auth, o.Insecure)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	if remote.Digest != "" {
+		return "", fmt.Errorf("cannot push a digest reference: %s", dest)
+	}
+	to, err := dockerReference(remote)
+	if err != nil {
+		return "", err
+	}
+	co, err := copyOptions(sys, o.Format, o.Compression)
+	if err != nil {
+		return "", err
+	}
+	policy, err := registry.AcceptAnything()
+	if err != nil {
+		return "", err
+	}
+	defer policy.Destroy()
+	report := newReporter(o.Progress, "pushing")
+	co.Progress, co.ProgressInterval = report.events(), report.interval()
+	raw, err := copy.Image(ctx, policy, to, &origin{local: local{name: img.ID}, s: s, img: img}, co)
+	report.close(err)
+	if err != nil {
+		return "", fmt.Errorf("pushing %s: %w", reference.Familiar(remote.String()), explainTransfer(ctx, err))
+	}
+	sum, err := manifest.Digest(raw)
+	if err != nil {
+		return "", err
+	}
+	return sum, s.noteDigest(img.ID, remote.Repository()+"@"+sum.String())
 }
 
-// Save writes images as one archive; format is "docker-archive" (default) or "oci-archive".
-func (s *Store) Save(ctx context.Context, names []string, w io.Writer, format string, p progress.Func) error {
-	return errUnwritten
+// ownName is the name under which an image goes out when none is given: the one it was called by.
+func ownName(img Image, name string) (string, error) {
+	if byName, full := nameUsed(img, name); byName {
+		return full, nil
+	}
+	return "", fmt.Errorf("pushing %s: give it a name to push it under (tag %s NAME)", name, name)
 }
 
-// Loaded is one image Load brought.
-type Loaded struct {
-	ID   string
-	Name string // "" for an image without a name
+func copyOptions(sys *types.SystemContext, format, algorithm string) (*copy.Options, error) {
+	co := &copy.Options{RemoveSignatures: true, SourceCtx: sys, DestinationCtx: sys}
+	switch format {
+	case "":
+	case "oci":
+		co.ForceManifestMIMEType = imgspecv1.MediaTypeImageManifest
+	case "docker", "v2s2":
+		co.ForceManifestMIMEType = manifest.DockerV2Schema2MediaType
+	default:
+		return nil, fmt.Errorf("manifest format %q is not known: use oci or docker", format)
+	}
+	switch algorithm {
+	case "":
+	case "gzip", "zstd":
+		if algorithm == "zstd" && format == "docker" {
+			return nil, errors.New("zstd layers need the oci format")
+		}
+		a, err := compression.AlgorithmByName(algorithm)
+		if err != nil {
+			return nil, err
+		}
+		sys.CompressionFormat = &a
+		co.ForceCompressionFormat = true
+		if algorithm == "zstd" {
+			co.ForceManifestMIMEType = imgspecv1.MediaTypeImageManifest
+		}
+	default:
+		return nil, fmt.Errorf("compression %q is not known: use gzip or zstd", algorithm)
+	}
+	return co, nil
 }
 
-// Load reads an archive of Save, docker save or podman save, compressed or not.
-func (s *Store) Load(ctx context.Context, r io.Reader, p progress.Func) ([]Loaded, error) {
-	return nil, errUnwritten
-}
-
-// ImportOptions guide Import.
-type ImportOptions struct {
-	Config   ImageConfig // platform and container config of the new image
-	Message  string      // history comment
-	Created  time.Time   // zero is now
-	Name     string      // "" for none
-	Progress progress.Func
-}
-
-// Import makes an image of one layer from a tar of a root filesystem, compressed or not.
-func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (Image, error) {
-	return Image{}, errUnwritten
+// noteDigest records under which digest a registry has the image.
+func (s *Store) noteDigest(id, at string) (err error) {
+	lib, err := s.library()
+	if err != nil {
+		return err
+	}
+	lock, err := s.shared()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	err = s.updateMetadata(lib, id, func(m *imageMetadata) {
+		if !slices.Contains(m.Digests, at) {
+			m.Digests = append(m.Digests, at)
+		}
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil // removed meanwhile; the push succeeded all the same
+	}
+	return err
 }

@@ -1,34 +1,187 @@
 // Package journal keeps small records on disk: JSON documents with a version number, each in a file
 // of its own, replaced atomically and changed under a lock.
+//
+// On disk a record is {"version": N, "data": …}. The lock is a file beside it (PATH.lock) taken with
+// flock(2), so it ends with its holder, and a reader needs none: rename(2) gives it the old document
+// or the new one. Which records belong together, and how long a lock is held, is the caller's
+// matter.
 package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxRecordBytes bounds what Read takes into memory; records are small by design.
+const maxRecordBytes = 64 << 20
+
+// ErrNewer is returned for a record a newer version of this program wrote.
+var ErrNewer = errors.New("written by a newer version of dhow")
 
 // File is one record of type T.
 type File[T any] struct {
 	Path string
-	// Version is the format this program writes; older ones go through Upgrade, newer are refused.
+	// Version is the format this program writes, from 1. Newer ones are refused with ErrNewer.
 	Version int
-	// Durable makes Update survive a power cut (fsync of file and directory).
+	// Upgrade reads a document of an older version; nil refuses them.
+	Upgrade func(version int, data json.RawMessage) (T, error)
+	// Durable makes Update and Remove survive a power cut (fsync of file and directory).
 	Durable bool
 }
 
+type envelope struct {
+	Version int             `json:"version"`
+	Data    json.RawMessage `json:"data"`
+}
+
 // Read gives the record; the zero T when there is none. It takes no lock: a file is always whole.
-func (f File[T]) Read() (T, error) { var zero T; return zero, nil }
+func (f File[T]) Read() (T, error) {
+	var zero T
+	data, err := readBounded(f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return zero, nil
+	}
+	if err != nil {
+		return zero, fmt.Errorf("reading record: %w", err)
+	}
+	v, err := f.parse(data)
+	if err != nil {
+		return zero, fmt.Errorf("reading record %s: %w", f.Path, err)
+	}
+	return v, nil
+}
 
 // Update changes the record under its lock; when change returns an error nothing is written.
-func (f File[T]) Update(change func(*T) error) error { return nil }
+func (f File[T]) Update(change func(*T) error) (err error) {
+	lock, err := TakeLock(f.Path+".lock", true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	v, err := f.Read()
+	if err != nil {
+		return err
+	}
+	if err := change(&v); err != nil {
+		return err
+	}
+	data, err := f.format(v)
+	if err != nil {
+		return fmt.Errorf("writing record %s: %w", f.Path, err)
+	}
+	return Replace(f.Path, data, 0o600, f.Durable)
+}
 
-// Remove deletes the record; it is no error when there is none.
-func (f File[T]) Remove() error { return nil }
+// Remove deletes the record and its lock file; it is no error when there is none.
+func (f File[T]) Remove() error {
+	for _, p := range []string{f.Path, f.Path + ".lock"} {
+		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing record: %w", err)
+		}
+	}
+	if f.Durable {
+		return SyncDir(filepath.Dir(f.Path))
+	}
+	return nil
+}
 
-// Lock is a held lock file.
-type Lock struct{ fd int }
+func (f File[T]) parse(data []byte) (T, error) {
+	var v T
+	var e envelope
+	if err := json.Unmarshal(data, &e); err != nil {
+		return v, err
+	}
+	switch {
+	case e.Version > f.Version:
+		return v, fmt.Errorf("format %d: %w", e.Version, ErrNewer)
+	case e.Version < f.Version:
+		if f.Upgrade == nil || e.Version < 1 {
+			return v, fmt.Errorf("format %d is not known", e.Version)
+		}
+		return f.Upgrade(e.Version, e.Data)
+	}
+	if err := json.Unmarshal(e.Data, &v); err != nil {
+		var zero T
+		return zero, err
+	}
+	return v, nil
+}
 
-// Unlock ends it.
-func (l *Lock) Unlock() error { return nil }
+func (f File[T]) format(v T) ([]byte, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(envelope{f.Version, data})
+}
 
-// TakeLock waits for the lock at path, creating the file; shared locks do not exclude each other.
-// The lock ends with the process at the latest.
-func TakeLock(path string, exclusive bool) (*Lock, error) { return &Lock{}, nil }
+func readBounded(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxRecordBytes+1))
+	if err == nil && len(data) > maxRecordBytes {
+		err = fmt.Errorf("%s: larger than %d bytes", path, maxRecordBytes)
+	}
+	return data, err
+}
 
-// TryLock is TakeLock without waiting: nil, nil when somebody holds it.
-func TryLock(path string, exclusive bool) (*Lock, error) { return &Lock{}, nil }
+// Replace writes data to path by way of a temporary file beside it: whoever reads sees the old
+// content or the new one. With durable both the file and the rename survive a power cut.
+func Replace(path string, data []byte, mode fs.FileMode, durable bool) (err error) {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp.Name())
+			err = fmt.Errorf("writing %s: %w", path, err)
+		}
+	}()
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Chmod(mode))
+	if durable && err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	if durable {
+		return SyncDir(dir)
+	}
+	return nil
+}
+
+// SyncDir flushes a directory, so that the names made or removed in it survive a power cut.
+func SyncDir(dir string) error {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(fd)
+	for {
+		err := unix.Fsync(fd)
+		if err == unix.EINTR {
+			continue
+		}
+		// Some filesystems (FUSE, network) know no fsync of directories.
+		if err != nil && err != unix.EINVAL && err != unix.ENOTSUP {
+			return &fs.PathError{Op: "fsync", Path: dir, Err: err}
+		}
+		return nil
+	}
+}

@@ -2,47 +2,47 @@
 //
 // A directory here is an overlay layer: whiteouts are character devices 0:0, opaque directories
 // carry the overlay's xattr, owners are on disk or recorded (rootless/ownership). A tar here is an
-// OCI layer (image-spec, layer.md): whiteouts are ".wh." files. Apply takes hostile input; WriteTar
-// gives the same bytes for the same tree whatever kind of user built it.
+// OCI layer (image-spec, layer.md): whiteouts are ".wh." files. Apply takes hostile input and stays
+// inside its directory by descriptors (openat2(2), RESOLVE_IN_ROOT); WriteTar gives the same bytes
+// for the same tree whatever kind of user built it.
+//
+// Extended attributes that travel are security.capability and user.*; those of dhow and of the
+// overlay, and all others, are left out in both directions, as no two hosts agree on them.
 package layer
 
 import (
-	"io"
-	"time"
+	"errors"
+	"strings"
 
 	"github.com/dhow-containers/dhow/rootless/ownership"
 )
 
-// TarOptions guide WriteTar.
-type TarOptions struct {
-	// Links are the recorded owners of the tree's symlinks.
-	Links ownership.Links
-	// Epoch, when not nil, is the latest modification time written (SOURCE_DATE_EPOCH).
-	Epoch *time.Time
-	// Native tells that owners are on disk (idmap.Mapping.Native).
-	Native bool
-	// Userxattr tells that the overlay's xattrs are user.overlay.*, not trusted.overlay.*.
-	Userxattr bool
+const (
+	whiteoutPrefix = ".wh."
+	// metaPrefix marks what AUFS kept for itself in old images; only the opaque marker means
+	// something.
+	metaPrefix   = ".wh..wh."
+	opaqueMarker = ".wh..wh..opq"
+
+	capabilityXattr = "security.capability"
+	paxXattrPrefix  = "SCHILY.xattr."
+)
+
+// ErrRefused is wrapped by the errors of Apply about entries no honest layer has.
+var ErrRefused = errors.New("refused")
+
+// opaqueXattr is the overlay's mark of a directory that hides what is below it.
+func opaqueXattr(userxattr bool) string {
+	if userxattr {
+		return "user.overlay.opaque"
+	}
+	return "trusted.overlay.opaque"
 }
 
-// WriteTar writes the tree at dir as a layer tar.
-func WriteTar(w io.Writer, dir string, o TarOptions) error { return nil }
-
-// ApplyOptions guide Apply.
-type ApplyOptions struct {
-	// Tree keeps the owners; its Links are filled.
-	Tree *ownership.Tree
-	// Userxattr as in TarOptions.
-	Userxattr bool
-	// Whiteouts false takes ".wh." names literally (a plain archive, not a layer).
-	Whiteouts bool
-}
-
-// Applied reports what Apply met.
-type Applied struct {
-	// Implied are directories no entry described; their owner and mode are those of the layers
-	// below. Slash-separated, parents first.
-	Implied []string
-	// Root tells whether an entry described the root directory.
-	Root bool
+// portable reports whether an xattr travels in layer tars.
+func portable(name string) bool {
+	if name == capabilityXattr {
+		return true
+	}
+	return strings.HasPrefix(name, "user.") && !ownership.IsInternalXattr(name)
 }

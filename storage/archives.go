@@ -1,0 +1,266 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"go.podman.io/image/v5/copy"
+	imageref "go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/types"
+
+	"github.com/dhow-containers/dhow/storage/archive"
+	"github.com/dhow-containers/dhow/storage/image"
+	"github.com/dhow-containers/dhow/storage/progress"
+	"github.com/dhow-containers/dhow/storage/reference"
+	"github.com/dhow-containers/dhow/storage/registry"
+)
+
+// toSave is one image of an archive and the names it carries there.
+type toSave struct {
+	img   Image
+	names []string
+}
+
+// Save writes images as one archive; format is "" or "docker-archive" (many images), or
+// "oci-archive" (one). A name without a tag means all tags of the repository, as in docker.
+func (s *Store) Save(ctx context.Context, names []string, w io.Writer, format string, p progress.Func) (err error) {
+	quiet()
+	list, err := s.choose(names)
+	if err != nil {
+		return err
+	}
+	sys, done, err := s.settings().Context(registry.Access{})
+	if err != nil {
+		return err
+	}
+	defer done()
+	policy, err := registry.AcceptAnything()
+	if err != nil {
+		return err
+	}
+	defer policy.Destroy()
+	dir, err := s.tempDir("save-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	out, err := archive.NewWriter(sys, w, format, dir)
+	if err != nil {
+		return err
+	}
+	for _, item := range list {
+		if err = s.saveOne(ctx, out, sys, item, p); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, out.Close())
+}
+
+func (s *Store) saveOne(ctx context.Context, out *archive.Writer, sys *types.SystemContext, item toSave, p progress.Func) error {
+	var tags []imageref.NamedTagged
+	for _, n := range item.names {
+		named, err := imageref.ParseNormalizedNamed(n)
+		if err != nil {
+			return err
+		}
+		if t, ok := named.(imageref.NamedTagged); ok {
+			tags = append(tags, t)
+		}
+	}
+	to, err := out.Reference(tags)
+	if err != nil {
+		return err
+	}
+	own := *sys
+	if len(tags) > 1 {
+		own.DockerArchiveAdditionalTags = tags[1:]
+	}
+	policy, err := registry.AcceptAnything()
+	if err != nil {
+		return err
+	}
+	defer policy.Destroy()
+	report := newReporter(p, "saving")
+	_, err = copy.Image(ctx, policy, to, &origin{local: local{name: item.img.ID}, s: s, img: item.img}, &copy.Options{
+		RemoveSignatures: true,
+		SourceCtx:        sys,
+		DestinationCtx:   &own,
+		Progress:         report.events(),
+		ProgressInterval: report.interval(),
+	})
+	report.close(err)
+	if err != nil {
+		return fmt.Errorf("saving %s: %w", short(item.img.ID), explainTransfer(ctx, err))
+	}
+	return nil
+}
+
+// choose finds the images and holds them; one image comes once, with all the names asked for.
+func (s *Store) choose(names []string) ([]toSave, error) {
+	var list []toSave
+	add := func(img Image, name string) {
+		i := slices.IndexFunc(list, func(t toSave) bool { return t.img.ID == img.ID })
+		if i < 0 {
+			list = append(list, toSave{img: img})
+			i = len(list) - 1
+		}
+		if name != "" && !slices.Contains(list[i].names, name) {
+			list[i].names = append(list[i].names, name)
+		}
+	}
+	for _, name := range names {
+		if n, err := reference.ParseBare(name); err == nil && n.Tag == "" && n.Digest == "" {
+			found, err := s.ofRepository(n.Repository())
+			if err != nil {
+				return nil, err
+			}
+			if len(found) > 0 {
+				for _, full := range found {
+					c, err := s.Hold(full)
+					if err != nil {
+						return nil, err
+					}
+					add(c.Image, full)
+				}
+				continue
+			}
+		}
+		c, err := s.Hold(name)
+		if err != nil {
+			return nil, err
+		}
+		_, full := nameUsed(c.Image, name)
+		if n, err := reference.ParseBare(full); err != nil || n.Tag == "" {
+			full = ""
+		}
+		add(c.Image, full)
+	}
+	return list, nil
+}
+
+// ofRepository gives the names with tags of one repository, sorted.
+func (s *Store) ofRepository(repository string) ([]string, error) {
+	records, err := s.imageRecords([][]byte{[]byte(`"` + repository + `:`)})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, r := range records {
+		for _, n := range r.Names {
+			if repositoryOf(n) == repository {
+				names = append(names, n)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Loaded is one image Load brought.
+type Loaded struct {
+	ID    string
+	Names []string // full; empty for an image without a name
+}
+
+// Load reads an archive of Save, docker save or podman save, compressed or not.
+func (s *Store) Load(ctx context.Context, r io.Reader, p progress.Func) (loaded []Loaded, err error) {
+	quiet()
+	if _, err := s.library(); err != nil {
+		return nil, err
+	}
+	sys, done, err := s.settings().Context(registry.Access{})
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	dir, err := s.tempDir("load-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	sys.BigFilesTemporaryDir = dir
+	in, err := archive.NewReader(sys, canceled{ctx, r}, dir)
+	if err != nil {
+		return nil, fmt.Errorf("loading: %w", err)
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	for _, item := range in.Images() {
+		img, err := s.loadOne(ctx, item, sys, p)
+		if err != nil {
+			return loaded, fmt.Errorf("loading: %w", explainTransfer(ctx, err))
+		}
+		loaded = append(loaded, Loaded{ID: img.ID, Names: item.Names})
+	}
+	return loaded, nil
+}
+
+func (s *Store) loadOne(ctx context.Context, item archive.Image, sys *types.SystemContext, p progress.Func) (Image, error) {
+	policy, err := registry.AcceptAnything()
+	if err != nil {
+		return Image{}, err
+	}
+	defer policy.Destroy()
+	to := &target{local: local{name: "archive"}, s: s, names: item.Names}
+	report := newReporter(p, "loading")
+	_, err = copy.Image(ctx, policy, to, item.Ref, &copy.Options{
+		RemoveSignatures: true,
+		SourceCtx:        sys,
+		DestinationCtx:   sys,
+		Progress:         report.events(),
+		ProgressInterval: report.interval(),
+	})
+	report.close(err)
+	return to.result, err
+}
+
+// ImportOptions guide Import.
+type ImportOptions struct {
+	Config   ImageConfig // platform and container config of the new image
+	Message  string      // history comment
+	Created  time.Time   // zero is now
+	Name     string      // "" for none
+	Progress progress.Func
+}
+
+// Import makes an image of one layer from a tar of a root filesystem, compressed or not.
+func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (img Image, err error) {
+	var names []string
+	if o.Name != "" {
+		if names, err = fullNames([]string{o.Name}); err != nil {
+			return Image{}, err
+		}
+	}
+	if _, err := s.library(); err != nil {
+		return Image{}, err
+	}
+	t, _, err := s.stage(ctx, r, "")
+	if err != nil {
+		return Image{}, fmt.Errorf("importing: %w", explainTransfer(ctx, err))
+	}
+	t.compressed = "" // that was a file, not a blob a registry may have
+	lock, err := s.shared()
+	if err != nil {
+		return Image{}, errors.Join(err, t.drop())
+	}
+	l, err := s.adopt("", *t)
+	t.tarSplit = nil
+	if err = errors.Join(err, lock.Unlock()); err != nil {
+		return Image{}, errors.Join(fmt.Errorf("importing: %w", err), t.drop())
+	}
+	c := o.Config.Clone()
+	if c.OS == "" || c.Architecture == "" {
+		c.OS, c.Architecture, _, _ = registry.ParsePlatform("")
+	}
+	if o.Created.IsZero() {
+		o.Created = time.Now()
+	}
+	created := o.Created.UTC()
+	c.Created = &created
+	c.History = append(c.History, image.History{Created: &created, Comment: o.Message})
+	return s.Commit(CommitOptions{Layers: []string{l.ID}, Config: c, Names: names})
+}

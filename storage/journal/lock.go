@@ -1,0 +1,69 @@
+package journal
+
+import (
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Lock is a held lock file. The lock belongs to its open file description: two Locks of one process
+// exclude each other like those of two processes, and children do not inherit it.
+type Lock struct{ file *os.File }
+
+// File gives the locked file, for content that belongs to the holder. It is closed by Unlock.
+func (l *Lock) File() *os.File { return l.file }
+
+// Unlock ends the lock. The file stays.
+func (l *Lock) Unlock() error {
+	if l == nil || l.file == nil {
+		return nil
+	}
+	err := l.file.Close()
+	l.file = nil
+	return err
+}
+
+// TakeLock waits for the lock at path, creating the file; shared locks do not exclude each other.
+// The lock ends with the process at the latest.
+func TakeLock(path string, exclusive bool) (*Lock, error) {
+	return take(path, exclusive, 0)
+}
+
+// TryLock is TakeLock without waiting: nil, nil when somebody holds it.
+func TryLock(path string, exclusive bool) (*Lock, error) {
+	return take(path, exclusive, unix.LOCK_NB)
+}
+
+func take(path string, exclusive bool, flags int) (*Lock, error) {
+	how := unix.LOCK_SH
+	if exclusive {
+		how = unix.LOCK_EX
+	}
+	for {
+		fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
+		}
+		for {
+			err = unix.Flock(fd, how|flags)
+			if err != unix.EINTR {
+				break
+			}
+		}
+		if err == unix.EWOULDBLOCK {
+			unix.Close(fd)
+			return nil, nil
+		}
+		if err != nil {
+			unix.Close(fd)
+			return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
+		}
+		// While we waited, the holder may have removed the file: then this lock guards nothing.
+		var held, named unix.Stat_t
+		if unix.Fstat(fd, &held) == nil && unix.Stat(path, &named) == nil && held.Ino == named.Ino && held.Dev == named.Dev {
+			return &Lock{file: os.NewFile(uintptr(fd), path)}, nil
+		}
+		unix.Close(fd)
+	}
+}

@@ -1,0 +1,202 @@
+package layer
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func (u *unpacking) regular(f file) error {
+	fd, err := unix.Openat(f.at, f.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	out := os.NewFile(uintptr(fd), f.rel)
+	defer out.Close()
+	if isSparse(f.hdr) {
+		err = u.sparse(out, f.hdr)
+	} else {
+		err = u.content(out, f.hdr)
+	}
+	if err != nil {
+		return err
+	}
+	f.attr.Mode |= unix.S_IFREG
+	return u.finish(f, out)
+}
+
+// content copies the content of a file, which the splitter leaves out.
+func (u *unpacking) content(out *os.File, hdr *tar.Header) error {
+	if hdr.Size == 0 {
+		return nil
+	}
+	var sum io.Writer
+	if u.o.Split != nil {
+		sum = u.o.Split.Content()
+	}
+	u.src.raw = false
+	defer func() { u.src.raw = true }()
+	var size int64
+	for {
+		n, err := u.tr.Read(u.buf)
+		if n > 0 {
+			if _, werr := out.Write(u.buf[:n]); werr != nil {
+				return werr
+			}
+			if sum != nil {
+				sum.Write(u.buf[:n])
+			}
+			size += int64(n)
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if size != hdr.Size {
+		return io.ErrUnexpectedEOF
+	}
+	if u.o.Split != nil {
+		return u.o.Split.End(hdr.Name, size)
+	}
+	return nil
+}
+
+// isSparse tells whether a header is of one of the GNU sparse formats; the content the tar reader
+// gives is then not what stands in the tar.
+func isSparse(hdr *tar.Header) bool {
+	if hdr.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for key := range hdr.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
+// sparse copies a sparse file, leaving holes. Its bytes in the tar go to the splitter as they are.
+func (u *unpacking) sparse(out *os.File, hdr *tar.Header) error {
+	if hdr.Size > maxSparseBytes {
+		return refused("a sparse file of %d bytes", hdr.Size)
+	}
+	var offset int64
+	for {
+		n, err := io.ReadFull(u.tr, u.buf)
+		if n > 0 && len(bytes.Trim(u.buf[:n], "\x00")) > 0 {
+			if _, werr := out.WriteAt(u.buf[:n], offset); werr != nil {
+				return werr
+			}
+		}
+		offset += int64(n)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if offset != hdr.Size {
+		return io.ErrUnexpectedEOF
+	}
+	return out.Truncate(offset)
+}
+
+// finish gives a file that is in place its owner, mode, xattrs and times. open is the regular file,
+// else nil.
+func (u *unpacking) finish(f file, open *os.File) error {
+	if !f.attr.IsDevice() { // Mknod has set it
+		if err := u.o.Tree.Set(f.at, f.name, f.rel, f.attr); err != nil {
+			return ownerError(err, f.attr)
+		}
+	}
+	for key, value := range f.hdr.PAXRecords {
+		name, ok := strings.CutPrefix(key, paxXattrPrefix)
+		if !ok || !portable(name) {
+			continue
+		}
+		data := []byte(value)
+		if name == capabilityXattr {
+			if open == nil {
+				continue // only regular files can be executed
+			}
+			data = portableCapability(data)
+		}
+		if err := u.setXattr(f, name, data); err != nil {
+			return err
+		}
+	}
+	if f.attr.Mode&unix.S_IFMT == unix.S_IFDIR {
+		// What comes after may change it again: last of all.
+		u.dirTimes = append(u.dirTimes, dirTime{f.rel, f.hdr.ModTime})
+		return nil
+	}
+	return setTime(f.at, f.name, f.hdr.ModTime)
+}
+
+func (u *unpacking) setXattr(f file, name string, value []byte) error {
+	p := "/proc/self/fd/" + strconv.Itoa(f.at) + "/" + f.name
+	var err error
+	if f.name == "" {
+		err = unix.Setxattr(p+".", name, value, 0)
+	} else {
+		err = unix.Lsetxattr(p, name, value, 0)
+	}
+	// user.* exists on files and directories only, and not on every filesystem.
+	if (err == unix.EPERM || err == unix.ENOTSUP) && strings.HasPrefix(name, "user.") && !strings.HasPrefix(name, "user.overlay.") {
+		return nil
+	}
+	if err != nil {
+		return &os.PathError{Op: "setting xattr " + name, Path: f.rel, Err: err}
+	}
+	return nil
+}
+
+// The range of times every filesystem and both tar formats take; the kernel clamps to what the
+// filesystem can hold, but not what overflows 64 bits on the way.
+const maxTimeSeconds = 1 << 40
+
+func timespec(t time.Time) unix.Timespec {
+	seconds := min(max(t.Unix(), -maxTimeSeconds), maxTimeSeconds)
+	return unix.Timespec{Sec: seconds, Nsec: int64(t.Nanosecond())}
+}
+
+func setTime(at int, name string, mod time.Time) error {
+	ts := timespec(mod)
+	return unix.UtimesNanoAt(at, name, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// setDirTimes sets the times of the directories, deepest last entries first. One that has gone
+// meanwhile is no matter.
+func (u *unpacking) setDirTimes() error {
+	u.root.implied = nil
+	for i := len(u.dirTimes) - 1; i >= 0; i-- {
+		d := u.dirTimes[i]
+		if d.rel == "" {
+			ts := timespec(d.mod)
+			if err := unix.UtimesNanoAt(u.root.fd, ".", []unix.Timespec{ts, ts}, 0); err != nil {
+				return &os.PathError{Op: "setting time", Path: "/", Err: err}
+			}
+			continue
+		}
+		at, err := u.root.parent(d.rel)
+		if err == nil {
+			err = setTime(at, baseName(d.rel), d.mod)
+		}
+		if err != nil && !os.IsNotExist(err) {
+			return &os.PathError{Op: "setting time", Path: d.rel, Err: err}
+		}
+	}
+	return nil
+}
+
+func baseName(rel string) string { return rel[strings.LastIndexByte(rel, '/')+1:] }

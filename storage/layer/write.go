@@ -1,0 +1,266 @@
+package layer
+
+import (
+	"archive/tar"
+	"bufio"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/storage/tree"
+)
+
+// TarOptions guide WriteTar.
+type TarOptions struct {
+	// Links are the recorded owners of the tree's symlinks and FIFOs.
+	Links ownership.Links
+	// Epoch, when not nil, is the latest modification time written (SOURCE_DATE_EPOCH).
+	Epoch *time.Time
+	// Native tells that owners are on disk (idmap.Mapping.Native), Userns that devices are recorded
+	// (idmap.Mapping.Userns).
+	Native, Userns bool
+	// Userxattr tells that the overlay's xattrs are user.overlay.*, not trusted.overlay.*
+	// (working.Userxattr).
+	Userxattr bool
+	// Split, when not nil, receives the tar-split form of the tar.
+	Split *Splitter
+	// Whole writes a plain archive of a root filesystem (export): no whiteouts are expected, and the
+	// root directory is always described.
+	Whole bool
+}
+
+// WriteTar writes the tree at dir as a layer tar.
+//
+// Entries come in the byte order of their names, parents first. Headers hold what both docker and
+// BuildKit keep: name, type, mode, numeric owner, size, modification time in whole seconds, link
+// target, device; neither names of owners nor other times. They are USTAR where that suffices and
+// PAX otherwise. Of files with several names the first in that order carries the content. The root
+// directory is described only when it is not 0755 and 0:0, whiteouts carry the time 0. Sockets are
+// left out (tar has none). Extended attributes: see the package comment; capabilities are written in
+// the form that is not bound to a host.
+func WriteTar(w io.Writer, dir string, o TarOptions) error {
+	p := &packing{
+		o:     o,
+		owner: ownership.Tree{Native: o.Native, Userns: o.Userns, Links: o.Links},
+		names: map[inode]string{},
+		buf:   make([]byte, copyBuffer),
+	}
+	p.out = &sink{w: bufio.NewWriterSize(w, copyBuffer), split: o.Split}
+	p.tw = tar.NewWriter(p.out)
+	if err := tree.Walk(dir, p.entry); err != nil {
+		return fmt.Errorf("writing the layer tar: %w", err)
+	}
+	if err := p.tw.Close(); err != nil {
+		return fmt.Errorf("writing the layer tar: %w", err)
+	}
+	if o.Split != nil {
+		if err := o.Split.Flush(); err != nil {
+			return fmt.Errorf("writing the layer tar: %w", err)
+		}
+	}
+	if err := p.out.w.Flush(); err != nil {
+		return fmt.Errorf("writing the layer tar: %w", err)
+	}
+	return nil
+}
+
+// sink passes the tar on, and what is not content to the splitter too.
+type sink struct {
+	w       *bufio.Writer
+	split   *Splitter
+	content io.Writer // not nil while content is written
+}
+
+func (s *sink) Write(b []byte) (int, error) {
+	if s.split != nil {
+		if s.content != nil {
+			s.content.Write(b) // a checksum: never fails
+		} else if err := s.split.Raw(b); err != nil {
+			return 0, err
+		}
+	}
+	return s.w.Write(b)
+}
+
+type inode struct{ dev, ino uint64 }
+
+// packing is one WriteTar.
+type packing struct {
+	o     TarOptions
+	owner ownership.Tree
+	out   *sink
+	tw    *tar.Writer
+	names map[inode]string // first names of files with several
+	buf   []byte
+}
+
+func (p *packing) entry(e *tree.Entry) error {
+	if isWhiteout(&e.Stat) && e.Rel != "" {
+		return p.whiteout(e)
+	}
+	a, st, err := p.owner.Lstat(e.DirFD, e.Name, e.Rel)
+	if err != nil {
+		return err
+	}
+	e.Stat = st
+	hdr := &tar.Header{
+		Name:    e.Rel,
+		Mode:    int64(a.Mode & 0o7777),
+		Uid:     int(a.UID),
+		Gid:     int(a.GID),
+		ModTime: p.time(st.Mtim),
+	}
+	switch a.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return p.directory(e, hdr, a)
+	case unix.S_IFREG:
+		return p.regular(e, hdr)
+	case unix.S_IFLNK:
+		hdr.Typeflag = tar.TypeSymlink
+		hdr.Mode = 0o777
+		if hdr.Linkname, err = e.Readlink(); err != nil {
+			return err
+		}
+	case unix.S_IFIFO:
+		hdr.Typeflag = tar.TypeFifo
+	case unix.S_IFCHR, unix.S_IFBLK:
+		hdr.Typeflag = tar.TypeBlock
+		if a.Mode&unix.S_IFMT == unix.S_IFCHR {
+			hdr.Typeflag = tar.TypeChar
+		}
+		hdr.Devmajor, hdr.Devminor = int64(unix.Major(a.Rdev)), int64(unix.Minor(a.Rdev))
+	default:
+		return nil // a socket
+	}
+	if p.again(e, hdr) {
+		return p.header(e, hdr)
+	}
+	return p.described(e, hdr)
+}
+
+// time truncates to seconds: the USTAR header holds no more, and PAX only for a fraction would
+// differ between filesystems.
+func (p *packing) time(ts unix.Timespec) time.Time {
+	t := time.Unix(ts.Sec, 0)
+	if p.o.Epoch != nil && t.After(*p.o.Epoch) {
+		return p.o.Epoch.Truncate(time.Second)
+	}
+	return t
+}
+
+func (p *packing) directory(e *tree.Entry, hdr *tar.Header, a ownership.Attr) error {
+	hdr.Typeflag = tar.TypeDir
+	hdr.Name += "/"
+	if e.Rel == "" {
+		if a.UID == 0 && a.GID == 0 && a.Mode&0o7777 == 0o755 && !p.o.Whole {
+			return nil
+		}
+		hdr.Name = "./"
+	}
+	if err := p.described(e, hdr); err != nil || e.Rel == "" || p.o.Whole {
+		return err
+	}
+	value, ok, err := e.Xattr(opaqueXattr(p.o.Userxattr))
+	if err != nil || !ok || string(value) != "y" {
+		return err
+	}
+	return p.header(e, &tar.Header{Typeflag: tar.TypeReg, Name: hdr.Name + opaqueMarker, ModTime: time.Unix(0, 0)})
+}
+
+func (p *packing) whiteout(e *tree.Entry) error {
+	dir, base := e.Rel[:len(e.Rel)-len(e.Name)], e.Name
+	return p.header(e, &tar.Header{Typeflag: tar.TypeReg, Name: dir + whiteoutPrefix + base, ModTime: time.Unix(0, 0)})
+}
+
+func (p *packing) regular(e *tree.Entry, hdr *tar.Header) error {
+	hdr.Typeflag = tar.TypeReg
+	if p.again(e, hdr) {
+		return p.header(e, hdr)
+	}
+	hdr.Size = e.Stat.Size
+	if err := p.described(e, hdr); err != nil || hdr.Size == 0 {
+		return err
+	}
+	in, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if p.o.Split != nil {
+		p.out.content = p.o.Split.Content()
+	}
+	// LimitReader: a file that grows must not spoil the tar; one that shrinks is an error.
+	n, err := io.CopyBuffer(plainWriter{p.tw}, io.LimitReader(in, hdr.Size), p.buf)
+	p.out.content = nil
+	if err != nil {
+		return fmt.Errorf("%q: %w", e.Rel, err)
+	}
+	if n != hdr.Size {
+		return fmt.Errorf("%q: it became shorter while it was read", e.Rel)
+	}
+	if p.o.Split != nil {
+		return p.o.Split.End(hdr.Name, n)
+	}
+	return nil
+}
+
+// plainWriter hides ReadFrom, so that CopyBuffer uses our buffer.
+type plainWriter struct{ io.Writer }
+
+// again makes hdr a hard link when the file was written under another name.
+func (p *packing) again(e *tree.Entry, hdr *tar.Header) bool {
+	if e.Stat.Nlink < 2 {
+		return false
+	}
+	id := inode{e.Stat.Dev, e.Stat.Ino}
+	first, seen := p.names[id]
+	if !seen {
+		p.names[id] = e.Rel
+		return false
+	}
+	hdr.Typeflag = tar.TypeLink
+	hdr.Linkname = first
+	hdr.Size, hdr.Devmajor, hdr.Devminor = 0, 0, 0
+	return true
+}
+
+// described writes a header with the file's xattrs.
+func (p *packing) described(e *tree.Entry, hdr *tar.Header) error {
+	if t := e.Stat.Mode & unix.S_IFMT; t != unix.S_IFREG && t != unix.S_IFDIR {
+		return p.header(e, hdr)
+	}
+	names, err := e.Xattrs()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !portable(name) {
+			continue
+		}
+		value, ok, err := e.Xattr(name)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if name == capabilityXattr {
+			value = portableCapability(value)
+		}
+		if hdr.PAXRecords == nil {
+			hdr.PAXRecords = map[string]string{}
+		}
+		hdr.PAXRecords[paxXattrPrefix+name] = string(value)
+	}
+	return p.header(e, hdr)
+}
+
+func (p *packing) header(e *tree.Entry, hdr *tar.Header) error {
+	if err := p.tw.WriteHeader(hdr); err != nil {
+		return fmt.Errorf("%q: %w", e.Rel, err)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package storage
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dhow-containers/dhow/storage/journal"
+)
+
+// lease keeps layers and temporary files on behalf of this process. It is a locked file that names
+// the layers; tmp/ has a directory of the same name. When the process ends, however it ends, the
+// lock is gone, and the next command that writes clears both away.
+type lease struct {
+	lock  *journal.Lock
+	path  string
+	tmp   string
+	named map[string]bool
+}
+
+func (s *Store) newLease() (*lease, error) {
+	for _, dir := range []string{s.leasesDir(), s.tmpDir()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("making a lease: %w", err)
+		}
+	}
+	name := fmt.Sprintf("%d-%s", os.Getpid(), strings.ToLower(rand.Text()[:10]))
+	l := &lease{path: filepath.Join(s.leasesDir(), name), tmp: filepath.Join(s.tmpDir(), name), named: map[string]bool{}}
+	var err error
+	if l.lock, err = journal.TakeLock(l.path, true); err != nil {
+		return nil, fmt.Errorf("making a lease: %w", err)
+	}
+	if err := os.Mkdir(l.tmp, 0o700); err != nil {
+		l.end()
+		return nil, fmt.Errorf("making a lease: %w", err)
+	}
+	return l, nil
+}
+
+// end gives the lease back.
+func (l *lease) end() error {
+	if l == nil {
+		return nil
+	}
+	err := os.RemoveAll(l.tmp)
+	if rerr := os.Remove(l.path); err == nil {
+		err = rerr
+	}
+	if uerr := l.lock.Unlock(); err == nil {
+		err = uerr
+	}
+	return err
+}
+
+// keep names layers in the lease of this process. The caller holds the shared lock and has seen, or
+// is about to make, the layers.
+func (s *Store) keep(layerIDs ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ensureLease(); err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, id := range layerIDs {
+		if !s.lease.named[id] {
+			s.lease.named[id] = true
+			b.WriteString(id + "\n")
+		}
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	if _, err := s.lease.lock.File().WriteString(b.String()); err != nil {
+		return fmt.Errorf("keeping layers: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) ensureLease() (err error) {
+	if s.lease == nil {
+		s.lease, err = s.newLease()
+	}
+	return err
+}
+
+// tempDir makes a directory that goes with this process, on the filesystem of the layers.
+func (s *Store) tempDir(prefix string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ensureLease(); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(s.lease.tmp, prefix)
+}
+
+// tempFile makes a file without a name, on the filesystem of the layers.
+func (s *Store) tempFile() (*os.File, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ensureLease(); err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(s.lease.tmp, "spool-")
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}
+
+// leased gives the layers living processes keep, and clears away the leases of dead ones. The caller
+// holds the exclusive lock.
+func (s *Store) leased() (map[string]bool, error) {
+	kept := map[string]bool{}
+	entries, err := os.ReadDir(s.leasesDir())
+	if err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("reading leases: %w", err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(s.leasesDir(), e.Name())
+		lock, err := journal.TryLock(path, true)
+		if err != nil {
+			return nil, fmt.Errorf("reading leases: %w", err)
+		}
+		if lock != nil {
+			dead := &lease{lock: lock, path: path, tmp: filepath.Join(s.tmpDir(), e.Name())}
+			if err := dead.end(); err != nil {
+				return nil, fmt.Errorf("clearing away what a killed command left: %w", err)
+			}
+			continue
+		}
+		data, err := os.ReadFile(path)
+		if err != nil && !os.IsNotExist(err) {
+			return nil, fmt.Errorf("reading leases: %w", err)
+		}
+		for id := range strings.Lines(string(data)) {
+			kept[strings.TrimSpace(id)] = true
+		}
+	}
+	return kept, nil
+}
+
+// deadLease reports whether a killed command left a lease.
+func (s *Store) deadLease() bool {
+	entries, _ := os.ReadDir(s.leasesDir())
+	for _, e := range entries {
+		path := filepath.Join(s.leasesDir(), e.Name())
+		if lock, err := journal.TryLock(path, true); err == nil && lock != nil {
+			lock.Unlock()
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,149 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	cstorage "go.podman.io/storage"
+	"go.podman.io/storage/types"
+
+	"github.com/dhow-containers/dhow/storage/journal"
+)
+
+// Store is an open store. Its methods may be called from several goroutines.
+type Store struct {
+	opts Options
+
+	mu    sync.Mutex
+	lib   cstorage.Store // opened by library, on the first write
+	lease *lease         // made by keep, on the first need
+}
+
+// Open opens the store under o.Dir. It reads and writes nothing yet: what is needed is opened when
+// a method needs it.
+func Open(o Options) (*Store, error) {
+	if !filepath.IsAbs(o.Dir) {
+		return nil, fmt.Errorf("opening store %q: not an absolute path", o.Dir)
+	}
+	return &Store{opts: o}, nil
+}
+
+// Close ends the lease of this process and closes what is open. Layers nobody else refers to by then
+// go at the next removal.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.lease.end()
+	s.lease = nil
+	return err
+}
+
+// Dir is the directory the store was opened with.
+func (s *Store) Dir() string { return s.opts.Dir }
+
+// loadDefaults makes the library take its defaults from nowhere: it would read the user's
+// storage.conf, which is about other tools' stores, and fail when that is broken.
+var loadDefaults = sync.OnceValue(func() error {
+	for _, kv := range [][2]string{
+		{"CONTAINERS_STORAGE_CONF", "/dev/null"}, {"STORAGE_DRIVER", ""}, {"STORAGE_OPTS", ""}, {"_CONTAINERS_ROOTLESS_UID", ""},
+	} {
+		old, had := os.LookupEnv(kv[0])
+		if kv[1] == "" {
+			os.Unsetenv(kv[0])
+		} else {
+			os.Setenv(kv[0], kv[1])
+		}
+		defer func() {
+			if had {
+				os.Setenv(kv[0], old)
+			} else {
+				os.Unsetenv(kv[0])
+			}
+		}()
+	}
+	_, err := types.DefaultStoreOptions()
+	return err
+})
+
+// library opens go.podman.io/storage for writing; the first time it also clears away what killed
+// commands left.
+func (s *Store) library() (cstorage.Store, error) {
+	s.mu.Lock()
+	if s.lib != nil {
+		defer s.mu.Unlock()
+		return s.lib, nil
+	}
+	lib, err := s.openLibrary()
+	if err == nil {
+		s.lib = lib
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return lib, s.recover()
+}
+
+func (s *Store) openLibrary() (cstorage.Store, error) {
+	for _, dir := range []string{s.opts.Dir, s.leasesDir(), s.tmpDir()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("opening store: %w", err)
+		}
+	}
+	if err := loadDefaults(); err != nil {
+		return nil, fmt.Errorf("opening store %s: %w", s.opts.Dir, err)
+	}
+	lib, err := cstorage.GetStore(types.StoreOptions{
+		GraphRoot:       s.graphRoot(),
+		RunRoot:         filepath.Join(s.opts.Dir, "run"),
+		GraphDriverName: "overlay",
+		GraphDriverOptions: []string{
+			"overlay.sync=filesystem",
+			"overlay.skip_mount_home=true",
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening store %s: %w", s.opts.Dir, err)
+	}
+	return lib, nil
+}
+
+func (s *Store) lockFile() string  { return filepath.Join(s.opts.Dir, "lock") }
+func (s *Store) leasesDir() string { return filepath.Join(s.opts.Dir, "leases") }
+func (s *Store) tmpDir() string    { return filepath.Join(s.opts.Dir, "tmp") }
+
+// shared keeps layers from being removed while it is held.
+func (s *Store) shared() (*journal.Lock, error) {
+	l, err := journal.TakeLock(s.lockFile(), false)
+	if err != nil {
+		return nil, fmt.Errorf("locking store: %w", err)
+	}
+	return l, nil
+}
+
+// exclusive lets this process remove layers: nobody is between finding them and using them.
+func (s *Store) exclusive() (*journal.Lock, error) {
+	l, err := journal.TakeLock(s.lockFile(), true)
+	if err != nil {
+		return nil, fmt.Errorf("locking store: %w", err)
+	}
+	return l, nil
+}
+
+// flush makes the names of new records survive a power cut: the library flushes the records
+// themselves, but not the directories they are renamed in.
+func (s *Store) flush(imageID string) error {
+	dirs := []string{filepath.Dir(s.imagesFile()), filepath.Dir(s.layersFile())}
+	if imageID != "" {
+		dirs = append([]string{filepath.Join(filepath.Dir(s.imagesFile()), imageID)}, dirs...)
+	}
+	for _, dir := range dirs {
+		if err := journal.SyncDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("flushing the store: %w", err)
+		}
+	}
+	return nil
+}

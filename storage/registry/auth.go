@@ -1,0 +1,98 @@
+package registry
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// authFile is what we know of auth.json(5) and docker's config.json.
+type authFile struct {
+	Auths       map[string]json.RawMessage `json:"auths,omitempty"`
+	CredHelpers map[string]string          `json:"credHelpers,omitempty"`
+	CredsStore  string                     `json:"credsStore,omitempty"`
+	HTTPHeaders map[string]string          `json:"-"`
+}
+
+const maxAuthFileBytes = 4 << 20
+
+// mergeAuth puts the auth files together, the first that knows a registry deciding, and gives the
+// document. The library would go by the uid 0 it sees and stop at a file it may not read.
+func (s Settings) mergeAuth() ([]byte, error) {
+	merged := authFile{Auths: map[string]json.RawMessage{}, CredHelpers: map[string]string{}}
+	add := func(name string, data []byte) error {
+		var f authFile
+		if err := json.Unmarshal(data, &f); err != nil {
+			return fmt.Errorf("reading credentials from %s: %w", name, err)
+		}
+		for host, auth := range f.Auths {
+			if _, known := merged.Auths[host]; !known && string(auth) != "{}" {
+				merged.Auths[host] = auth
+			}
+		}
+		for host, helper := range f.CredHelpers {
+			if _, known := merged.CredHelpers[host]; !known {
+				merged.CredHelpers[host] = helper
+			}
+		}
+		if merged.CredsStore == "" {
+			merged.CredsStore = f.CredsStore
+		}
+		return nil
+	}
+	if s.DockerAuth != "" {
+		if err := add("DOCKER_AUTH_CONFIG", []byte(s.DockerAuth)); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range s.authFiles() {
+		data, err := readSmall(name)
+		if errors.Is(err, fs.ErrNotExist) || (errors.Is(err, fs.ErrPermission) && name != s.AuthFile) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading credentials: %w", err)
+		}
+		if len(data) == 0 {
+			continue // /dev/null
+		}
+		if err := add(name, data); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(merged)
+}
+
+func readSmall(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxAuthFileBytes+1))
+	if err == nil && len(data) > maxAuthFileBytes {
+		err = fmt.Errorf("%s is larger than %d bytes", name, maxAuthFileBytes)
+	}
+	return data, err
+}
+
+// memoryFile keeps data in a file without a place on disk; its path is valid in this process until
+// it is closed.
+func memoryFile(data []byte) (path string, f *os.File, err error) {
+	fd, err := unix.MemfdCreate("auth", unix.MFD_CLOEXEC)
+	if err != nil {
+		return "", nil, fmt.Errorf("keeping credentials: %w", err)
+	}
+	f = os.NewFile(uintptr(fd), "auth")
+	if _, err := f.Write(data); err != nil {
+		f.Close()
+		return "", nil, fmt.Errorf("keeping credentials: %w", err)
+	}
+	return "/proc/self/fd/" + strconv.Itoa(fd), f, nil
+}

@@ -1,0 +1,173 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	cstorage "go.podman.io/storage"
+
+	"github.com/dhow-containers/dhow/storage/journal"
+)
+
+// recover clears away what killed commands left; it gives up at once when the store is in use.
+func (s *Store) recover() error {
+	if !s.deadLease() {
+		return nil
+	}
+	lock, err := journal.TryLock(s.lockFile(), true)
+	if err != nil || lock == nil {
+		return err
+	}
+	_, err = s.sweep()
+	return errors.Join(err, lock.Unlock())
+}
+
+// sweep removes the layers nobody refers to, topmost first, and gives their ids. Image records that
+// were never finished go too. The caller holds the exclusive lock.
+func (s *Store) sweep() ([]string, error) {
+	lib, err := s.library()
+	if err != nil {
+		return nil, err
+	}
+	images, err := s.imageRecords(nil)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := s.leased()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range images {
+		if _, whole := r.metadata(); !whole {
+			// Under the exclusive lock nobody is in the middle of making it.
+			if err := lib.Delete(r.ID); err != nil && !errors.Is(err, cstorage.ErrLayerUnknown) {
+				return nil, fmt.Errorf("removing unfinished image %s: %w", short(r.ID), err)
+			}
+			continue
+		}
+		roots[r.TopLayer] = true
+	}
+	pins, err := s.pins().Read()
+	if err != nil {
+		return nil, err
+	}
+	for id := range pins {
+		roots[id] = true
+	}
+	layers, err := s.layerRecords()
+	if err != nil {
+		return nil, err
+	}
+	return s.removeLayers(lib, unneeded(layers, roots))
+}
+
+// unneeded gives the layers that no root stands on, topmost first.
+func unneeded(layers map[string]layerRecord, roots map[string]bool) []string {
+	needed := map[string]bool{}
+	for id := range roots {
+		for ; id != "" && !needed[id]; id = layers[id].Parent {
+			needed[id] = true
+		}
+	}
+	depth := map[string]int{}
+	var ids []string
+	for id := range layers {
+		if !needed[id] {
+			for at := id; at != ""; at = layers[at].Parent {
+				depth[id]++
+			}
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b string) int {
+		if d := depth[b] - depth[a]; d != 0 {
+			return d
+		}
+		if a < b {
+			return -1
+		}
+		return 1
+	})
+	return ids
+}
+
+func (s *Store) removeLayers(lib cstorage.Store, ids []string) ([]string, error) {
+	var removed []string
+	for _, id := range ids {
+		err := lib.DeleteLayer(id)
+		if err != nil && !errors.Is(err, cstorage.ErrLayerUnknown) && !errors.Is(err, cstorage.ErrNotALayer) {
+			return removed, fmt.Errorf("removing layer %s: %w", short(id), err)
+		}
+		removed = append(removed, id)
+	}
+	return removed, nil
+}
+
+// pinned maps a layer to those who pin it.
+type pinned map[string][]string
+
+func (s *Store) pins() journal.File[pinned] {
+	return journal.File[pinned]{Path: filepath.Join(s.opts.Dir, "pins.json"), Version: 1}
+}
+
+// Pin keeps a layer, and those below it, on behalf of owner ("cache"): removal of images leaves it.
+// ErrNotFound when the layer is gone.
+func (s *Store) Pin(layerID, owner string) error { return s.PinAll([]string{layerID}, owner) }
+
+// PinAll is Pin for several layers at the price of one.
+func (s *Store) PinAll(layerIDs []string, owner string) (err error) {
+	lock, err := s.shared()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	layers, err := s.layerRecords()
+	if err != nil {
+		return err
+	}
+	return s.pins().Update(func(p *pinned) error {
+		if *p == nil {
+			*p = pinned{}
+		}
+		for _, id := range layerIDs {
+			if _, ok := layers[id]; !ok {
+				return fmt.Errorf("pinning layer %s: %w", short(id), ErrNotFound)
+			}
+			if !slices.Contains((*p)[id], owner) {
+				(*p)[id] = append((*p)[id], owner)
+			}
+		}
+		return nil
+	})
+}
+
+// Unpin ends a pin; the layer goes at the next Sweep or removal when nothing else needs it.
+func (s *Store) Unpin(layerID, owner string) error { return s.UnpinAll([]string{layerID}, owner) }
+
+// UnpinAll is Unpin for several layers at the price of one.
+func (s *Store) UnpinAll(layerIDs []string, owner string) error {
+	return s.pins().Update(func(p *pinned) error {
+		for _, id := range layerIDs {
+			owners := slices.DeleteFunc((*p)[id], func(o string) bool { return o == owner })
+			if len(owners) == 0 {
+				delete(*p, id)
+			} else {
+				(*p)[id] = owners
+			}
+		}
+		return nil
+	})
+}
+
+// Sweep removes the layers nobody refers to and gives their ids; it waits until nobody is about to
+// use one.
+func (s *Store) Sweep() (removed []string, err error) {
+	lock, err := s.exclusive()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	return s.sweep()
+}

@@ -1,7 +1,6 @@
 package seccomp
 
 import (
-	"cmp"
 	"slices"
 	"sort"
 )
@@ -118,16 +117,26 @@ func decisions(rules []rule, a ScmpArch, known abi, fallback uint32) ([]span, er
 			choices = append(choices, choice{uint32(n), r.returns, r.conditions})
 		}
 	}
-	slices.SortStableFunc(choices, func(a, b choice) int { return cmp.Compare(a.number, b.number) })
-	var spans []span
-	for len(choices) > 0 {
-		same := sort.Search(len(choices), func(i int) bool { return choices[i].number > choices[0].number })
-		code, err := decide(choices[:same], known.bits, fallback)
+	// By number, and for one number in the order they were added: sorting plain integers is several
+	// times as fast as a stable sort.
+	order := make([]uint64, len(choices))
+	for i, c := range choices {
+		order[i] = uint64(c.number)<<32 | uint64(i)
+	}
+	slices.Sort(order)
+	spans := make([]span, 0, len(order))
+	var same []choice
+	for i, key := range order {
+		same = append(same, choices[uint32(key)])
+		if i+1 < len(order) && order[i+1]>>32 == key>>32 {
+			continue
+		}
+		code, err := decide(same, known.bits, fallback)
 		if err != nil {
 			return nil, err
 		}
-		spans = append(spans, span{choices[0].number, code})
-		choices = choices[same:]
+		spans = append(spans, span{uint32(key >> 32), code})
+		same = same[:0]
 	}
 	return spans, nil
 }

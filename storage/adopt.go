@@ -106,7 +106,9 @@ func (s *Store) Adopt(parent, dir string, links ownership.Links, o AdoptOptions)
 		return Layer{}, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	return s.adopt(parent, staged{dir: dir, links: links, diffID: info.DiffID, size: info.Size, tarSplit: info.tarSplit})
+	t := staged{dir: dir, links: links, diffID: info.DiffID, size: info.Size, tarSplit: info.tarSplit}
+	info.tarSplit = nil
+	return s.adopt(parent, t)
 }
 
 // staged is a complete tree that is not in the store yet.
@@ -122,8 +124,14 @@ type staged struct {
 	applied *layer.Applied
 }
 
-// adopt puts a staged tree in place. The caller holds the shared lock.
-func (s *Store) adopt(parent string, t staged) (Layer, error) {
+// adopt puts a staged tree in place, and closes its tar-split data. The caller holds the shared lock.
+func (s *Store) adopt(parent string, t staged) (_ Layer, err error) {
+	defer func() {
+		// The library closes it too, when it comes that far.
+		if cerr := t.tarSplit.Close(); err == nil && cerr != nil && !errors.Is(cerr, os.ErrClosed) {
+			err = cerr
+		}
+	}()
 	lib, err := s.library()
 	if err != nil {
 		return Layer{}, err

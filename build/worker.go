@@ -34,8 +34,8 @@ type worker struct {
 	prepared map[*plan.Node]*step.Prepared
 	held     []*cache.Layer
 	views    []*step.Rootfs
-	reading  int // how many steps are reading contexts
-	read     bool
+	begun    bool
+	reading  int // how many steps have not read their contexts yet
 }
 
 const contextItem = "[internal] load build context"
@@ -81,20 +81,31 @@ func readsContext(n *plan.Node) bool {
 	return false
 }
 
+// contextBegins and contextEnds show the reading of contexts, by however many steps, as one item.
 func (w *worker) contextBegins() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.reading++; w.reading == 1 {
-		w.s.o.Progress.Emit(progress.Event{ID: contextItem, Name: contextItem})
+	if w.begun {
+		return
 	}
+	w.begun = true
+	for _, n := range w.graph.Nodes {
+		if readsContext(n) {
+			w.reading++
+		}
+	}
+	w.s.o.Progress.Emit(progress.Event{ID: contextItem, Name: contextItem})
 }
 
 func (w *worker) contextEnds(ctx context.Context, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.reading--; w.reading == 0 || err != nil {
-		w.s.end(ctx, contextItem, contextItem, nil)
+	if w.reading--; err != nil && w.reading > 0 {
+		w.reading = 0 // the steps that follow are not looked at any more
+	} else if w.reading != 0 {
+		return
 	}
+	w.s.end(ctx, contextItem, contextItem, err)
 }
 
 // record is the key as the cache files it. A build with a fixed time makes other layers.

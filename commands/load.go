@@ -49,9 +49,10 @@ func runLoad(c *call) error {
 	loaded, err := s.Load(c.cancellable(), r, d.Event)
 	d.Close()
 	for _, l := range loaded {
-		if l.Name != "" {
-			fmt.Fprintln(c.out, "Loaded image:", ui.Escape(familiar(l.Name)))
-		} else {
+		for _, name := range l.Names {
+			fmt.Fprintln(c.out, "Loaded image:", ui.Escape(familiar(name)))
+		}
+		if len(l.Names) == 0 {
 			fmt.Fprintf(c.out, "Loaded image ID: sha256:%s\n", l.ID)
 		}
 	}

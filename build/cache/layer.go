@@ -23,7 +23,10 @@ type Layer struct {
 
 // Dir is a path of the layer's tree, valid in this process until Release, also when another
 // process moves the tree into the store meanwhile.
-func (l *Layer) Dir() string { return "/proc/self/fd/" + strconv.Itoa(int(l.dir.Fd())) }
+func (l *Layer) Dir() string {
+	// With the dot it is a directory also for those who follow no symlink at the end.
+	return "/proc/self/fd/" + strconv.Itoa(int(l.dir.Fd())) + "/."
+}
 
 // Release ends the use of the layer. It may be called more than once.
 func (l *Layer) Release() {

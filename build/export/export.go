@@ -8,7 +8,6 @@ package export
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -130,9 +129,11 @@ func digests(ctx context.Context, o Options) ([]*storage.DiffInfo, error) {
 		}()
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		drop(infos)
-		return nil, err
+	for _, err := range errs {
+		if err != nil {
+			drop(infos)
+			return nil, err
+		}
 	}
 	return infos, nil
 }

@@ -6,16 +6,13 @@ package main
 
 // PKCS#11 modules, which a library of ours offers for keys on a card, are shared objects. A static
 // program that loads one brings a second C library into its process, of another version than its own
-// – the linker warns of every mention of dlopen(3). So there is none: these stand in for the C
-// library's, and a card's key is an error of the library that wanted it.
+// – the linker warns of every mention of dlopen(3). So the Makefile has the linker send those calls
+// here (--wrap), and a card's key is an error of the library that wanted it.
 
 /*
 #include <stddef.h>
 
-void *dlopen(const char *file, int mode) { (void)file; (void)mode; return NULL; }
-void *dlsym(void *handle, const char *name) { (void)handle; (void)name; return NULL; }
-int dlclose(void *handle) { (void)handle; return -1; }
-char *dlerror(void) { return (char *)"a static program loads no shared objects"; }
+void *__wrap_dlopen(const char *file, int mode) { (void)file; (void)mode; return NULL; }
 */
 import "C"
 
@@ -32,6 +29,7 @@ import (
 	_ "github.com/dhow-containers/dhow/rootless/enter"
 	"github.com/dhow-containers/dhow/rootless/reexec"
 	"github.com/dhow-containers/dhow/run/sandbox"
+	_ "github.com/dhow-containers/dhow/run/sandbox/reaper"
 )
 
 // roles are the processes this program can be besides a command, in the order they are asked. Each
@@ -40,13 +38,7 @@ var roles = []struct {
 	name string
 	play func() bool
 }{
-	{"container init, started by run/sandbox", func() bool {
-		if !sandbox.IsInit(os.Args) {
-			return false
-		}
-		sandbox.Init()
-		return true
-	}},
+	{"container init, started by run/sandbox", sandbox.Role},
 	{"archive work in a chroot and mounts, started by the storage library", cstorage.Init},
 	{"the command of a binary whose own name looks like a role", renamed},
 }

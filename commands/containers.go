@@ -11,6 +11,7 @@ import (
 	units "github.com/docker/go-units"
 
 	"github.com/dhow-containers/dhow/commands/explain"
+	"github.com/dhow-containers/dhow/run"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage"
 )
@@ -45,11 +46,11 @@ func noContainer(err error, name string) error {
 // containers gives all containers, newest first. A record that can not be read is told, not fatal:
 // one broken record must not hide the others.
 func (c *call) containers() ([]record.Found, error) {
-	b, err := c.book()
+	p, err := c.here()
 	if err != nil {
 		return nil, err
 	}
-	all, err := b.List()
+	all, err := run.List(p.store)
 	if err != nil && len(all) == 0 {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/run/record"
-	"github.com/dhow-containers/dhow/storage"
 	"github.com/dhow-containers/dhow/storage/volume"
 )
 
@@ -34,35 +33,4 @@ func List(dir string) ([]record.Found, error) {
 		kept = append(kept, f)
 	}
 	return kept, err
-}
-
-// ImageUsers gives the containers that use an image, for storage.RemoveOptions.Users.
-func ImageUsers(dir string) func(storage.Image) ([]storage.User, error) {
-	return func(img storage.Image) ([]storage.User, error) {
-		all, err := List(dir)
-		var users []storage.User
-		for _, c := range all {
-			if c.ImageID == img.ID {
-				users = append(users, storage.User{Container: c.ID[:12], Running: c.State.Status == record.Running, Layers: c.Layers})
-			}
-		}
-		return users, err
-	}
-}
-
-// VolumeUsers gives the containers that use a volume, for volume.Store.Remove.
-func VolumeUsers(dir string) func(name string) ([]string, error) {
-	return func(name string) ([]string, error) {
-		all, err := List(dir)
-		var users []string
-		for _, c := range all {
-			for _, m := range c.Mounts {
-				if m.Name == name {
-					users = append(users, c.ID)
-					break
-				}
-			}
-		}
-		return users, err
-	}
 }

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// volumeName is docker's pattern of names (moby: names.RestrictedNamePattern).
-var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}$`)
+// volumeName is docker's pattern of names (moby: names.RestrictedNamePattern). The length is counted
+// apart: a bound in the expression would be unrolled at every start of dhow.
+var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 
 // ParseVolume reads a -v argument: "[SOURCE:]TARGET[:OPTIONS]" (moby: volume/mounts, linuxParser). A
 // source with a slash in front, or beginning with "./", "../" or "~", is a host path, relative to
@@ -71,7 +72,7 @@ func ParseVolume(arg, dir string) (Mount, error) {
 
 // CheckVolumeName reports a name docker would not take either.
 func CheckVolumeName(name string) error {
-	if volumeName.MatchString(name) {
+	if len(name) <= 255 && volumeName.MatchString(name) {
 		return nil
 	}
 	return fmt.Errorf("%q includes invalid characters for a local volume name, only %q are allowed. If you intended to pass a host directory, use absolute path", name, "[a-zA-Z0-9][a-zA-Z0-9_.-]")

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/dhow-containers/dhow/run/network/device"
 	"github.com/dhow-containers/dhow/run/network/dns"
 	"github.com/dhow-containers/dhow/run/network/stack"
-	"github.com/dhow-containers/dhow/run/network/tun"
 )
 
 const (
@@ -24,7 +24,7 @@ type Stack struct{ stack *stack.Stack }
 
 // Attach gives the network namespace of process pid the private network described by c: a device
 // with its addresses and routes, and whoever answers at its other end. The loopback device is
-// brought up as well. The error of a missing device is a [*tun.OpenError], which names the cure.
+// brought up as well. The error of a missing device is a [*device.OpenError], which names the cure.
 // The caller closes the stack when the container has ended.
 func Attach(ctx context.Context, pid int, c Config) (*Stack, error) {
 	if c.mode() != Private {
@@ -36,35 +36,31 @@ func Attach(ctx context.Context, pid int, c Config) (*Stack, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	device := tun.Config{
+	end := device.Config{
 		Name: deviceName, MTU: mtu,
 		Addresses: []netip.Prefix{containerV4}, Gateways: []netip.Addr{gatewayV4},
+		Veth: c.veth,
 	}
 	own := []netip.Addr{gatewayV4, resolverV4}
-	if tun.HasIPv6() {
+	if device.HasIPv6() {
 		// Without a way out, programs would try IPv6 in vain first.
-		device.Addresses = append(device.Addresses, containerV6)
-		device.Gateways = append(device.Gateways, gatewayV6)
+		end.Addresses = append(end.Addresses, containerV6)
+		end.Gateways = append(end.Gateways, gatewayV6)
 		own = append(own, gatewayV6)
 	}
-	file, err := tun.Open(pid, device)
+	opened, err := device.Open(pid, end)
 	if err != nil {
 		return nil, fmt.Errorf("making the private network: %w", err)
 	}
-	running, err := stack.New(file, stack.Config{
-		MTU: mtu, Own: own, DNS: resolverV4, Resolver: &dns.Forwarder{Servers: c.servers},
-	})
-	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("making the private network: %w", err)
-	}
-	return &Stack{stack: running}, nil
+	return &Stack{stack.New(opened, stack.Config{
+		MTU: mtu, Unsummed: opened.Unsummed, Own: own, DNS: resolverV4, Resolver: &dns.Forwarder{Servers: c.servers},
+	})}, nil
 }
 
 // Close ends the network after the container's last process did. What that process sent is still
 // delivered, see [stack.Stack.Close].
 func (s *Stack) Close() error { return s.stack.Close() }
 
-// Check tells whether the private network can be made here. The error is a [*tun.OpenError], which
+// Check tells whether the private network can be made here. The error is a [*device.OpenError], which
 // names the cure.
-func Check() error { return tun.Check() }
+func Check() error { return device.Check() }

@@ -140,6 +140,12 @@ type container struct {
 	stack *Stack
 }
 
+// both runs a test with each kind of device.
+func both(t *testing.T, test func(t *testing.T)) {
+	t.Run("tun", test)
+	t.Run("veth", test)
+}
+
 // start runs program with the private network of c.
 func start(t testing.TB, c Config, program string, args ...string) *container {
 	t.Helper()
@@ -149,6 +155,7 @@ func start(t testing.TB, c Config, program string, args ...string) *container {
 	if err := Check(); err != nil {
 		t.Skipf("SKIPPED: %v", err)
 	}
+	c.veth = strings.Contains(t.Name(), "/veth")
 	one := &container{t: t, cmd: exec.Command("/proc/self/exe", args...)}
 	one.cmd.Env = append(os.Environ(), roleVariable+"="+program)
 	one.cmd.Stdout, one.cmd.Stderr = &one.out, &one.err

@@ -1,7 +1,7 @@
 // Package network gives a container its network: the private user-space stack, none, or the host's.
 //
 // The private network is one TCP/IP stack per container, run by the dhow process that watches the
-// container (stack/), on a tun device in the container's network namespace (tun/). Nothing of the
+// container (stack/), on a device in the container's network namespace (device/). Nothing of the
 // host is configured and nothing outlives the container. This package puts the two together and
 // writes the files that belong to a network: resolv.conf, hosts and hostname.
 package network
@@ -49,6 +49,8 @@ type Config struct {
 	// Hosts are further lines of /etc/hosts as Docker's --add-host takes them: "name:ip" or
 	// "name=ip", where the address may be "host-gateway".
 	Hosts []string
+
+	veth bool // tests: not a tun
 }
 
 // The addresses of the private network. They are the same for every container: each has a network

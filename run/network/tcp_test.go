@@ -158,7 +158,9 @@ func answering(sums chan<- string) func(*net.TCPConn) {
 	}
 }
 
-func TestManyConnections(t *testing.T) {
+func TestManyConnections(t *testing.T) { both(t, tryManyConnections) }
+
+func tryManyConnections(t *testing.T) {
 	const count, size = 200, 100_000
 	for _, host := range []string{hostV4, hostV6} {
 		sums := make(chan string, count)
@@ -185,7 +187,9 @@ func TestManyConnections(t *testing.T) {
 	}
 }
 
-func TestHundredMegabytes(t *testing.T) {
+func TestHundredMegabytes(t *testing.T) { both(t, tryHundredMegabytes) }
+
+func tryHundredMegabytes(t *testing.T) {
 	const size = 100 << 20
 	sums := make(chan string, 1)
 	var got []string
@@ -200,7 +204,9 @@ func TestHundredMegabytes(t *testing.T) {
 	t.Logf("200 MB with their sums in %v", time.Since(begin))
 }
 
-func TestRefusals(t *testing.T) {
+func TestRefusals(t *testing.T) { both(t, tryRefusals) }
+
+func tryRefusals(t *testing.T) {
 	closed := listen(t, hostV4, func(*net.TCPConn) {})
 	loopback := listen(t, "127.0.0.1", func(c *net.TCPConn) { c.Close() })
 	everywhere := listen(t, "0.0.0.0", func(c *net.TCPConn) { c.Close() })
@@ -238,7 +244,9 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestResets(t *testing.T) {
+func TestResets(t *testing.T) { both(t, tryResets) }
+
+func tryResets(t *testing.T) {
 	address := listen(t, hostV4, func(c *net.TCPConn) {
 		c.Read(make([]byte, 4))
 		c.SetLinger(0)
@@ -263,7 +271,9 @@ func TestResets(t *testing.T) {
 
 // TestThrownData sends more than the buffers on the way hold and ends the program at once; the
 // network is closed right after. The reader is slow to begin.
-func TestThrownData(t *testing.T) {
+func TestThrownData(t *testing.T) { both(t, tryThrownData) }
+
+func tryThrownData(t *testing.T) {
 	const size = 6 << 20
 	got := make(chan string, 1)
 	address := listen(t, hostV4, func(c *net.TCPConn) {
@@ -283,7 +293,9 @@ func TestThrownData(t *testing.T) {
 }
 
 // TestSlowReaders holds connections open whose reader does nothing and looks at what they cost.
-func TestSlowReaders(t *testing.T) {
+func TestSlowReaders(t *testing.T) { both(t, trySlowReaders) }
+
+func trySlowReaders(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
 	address := listen(t, hostV4, func(c *net.TCPConn) {
@@ -319,7 +331,9 @@ func TestSlowReaders(t *testing.T) {
 }
 
 // TestCloseLeavesNothing looks for goroutines and descriptors after a busy network was closed.
-func TestCloseLeavesNothing(t *testing.T) {
+func TestCloseLeavesNothing(t *testing.T) { both(t, tryCloseLeavesNothing) }
+
+func tryCloseLeavesNothing(t *testing.T) {
 	if noNamespaces != "" {
 		t.Skip("SKIPPED: " + noNamespaces)
 	}
@@ -374,8 +388,15 @@ func TestCloseLeavesNothing(t *testing.T) {
 
 const drainAtMost = time.Second
 
-func BenchmarkUp(b *testing.B)   { benchmark(b, "up") }
-func BenchmarkDown(b *testing.B) { benchmark(b, "down") }
+func BenchmarkUp(b *testing.B) {
+	b.Run("tun", func(b *testing.B) { benchmark(b, "up") })
+	b.Run("veth", func(b *testing.B) { benchmark(b, "up") })
+}
+
+func BenchmarkDown(b *testing.B) {
+	b.Run("tun", func(b *testing.B) { benchmark(b, "down") })
+	b.Run("veth", func(b *testing.B) { benchmark(b, "down") })
+}
 
 func init() {
 	// up ADDRESS BYTES and down ADDRESS: throughput without sums.

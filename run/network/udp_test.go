@@ -190,7 +190,9 @@ func listenUDP(t *testing.T, address string, serve func(question []byte) (answer
 	return conn.LocalAddr().String()
 }
 
-func TestDatagrams(t *testing.T) {
+func TestDatagrams(t *testing.T) { both(t, tryDatagrams) }
+
+func tryDatagrams(t *testing.T) {
 	same := func(q []byte) []byte { return q }
 	for _, host := range []string{hostV4, "[" + hostV6 + "]"} {
 		var word string
@@ -222,7 +224,9 @@ func TestDatagrams(t *testing.T) {
 	}
 }
 
-func TestPings(t *testing.T) {
+func TestPings(t *testing.T) { both(t, tryPings) }
+
+func tryPings(t *testing.T) {
 	cases := []struct{ address, want string }{
 		{"10.0.2.2", "0/0"},
 		{"10.0.2.3", "0/0"},
@@ -309,7 +313,9 @@ func setResolvConf(t *testing.T, text string) {
 	t.Cleanup(func() { hostResolvConf = before })
 }
 
-func TestResolver(t *testing.T) {
+func TestResolver(t *testing.T) { both(t, tryResolver) }
+
+func tryResolver(t *testing.T) {
 	serve := func(conn *net.TCPConn) {
 		defer conn.Close()
 		var length [2]byte

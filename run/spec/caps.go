@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // DefaultCapabilities are docker's (moby: oci/caps/defaults.go).
@@ -74,6 +77,35 @@ func normalizeCaps(list []string) ([]string, error) {
 			return nil, fmt.Errorf("unknown capability: %q", name)
 		}
 		out = append(out, c)
+	}
+	return out, nil
+}
+
+// available are the capabilities this process could pass on: root of a confined place has not all.
+var available = sync.OnceValue(func() []string {
+	var caps []string
+	for n, name := range allCapabilities {
+		if set, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0, 0); errno == 0 && set == 1 {
+			caps = append(caps, name)
+		}
+	}
+	return caps
+})
+
+// within leaves out of caps what is not available; what was asked for by name must be.
+func within(caps, asked, available []string) ([]string, error) {
+	asked, err := normalizeCaps(asked)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, c := range caps {
+		switch {
+		case slices.Contains(available, c):
+			out = append(out, c)
+		case slices.Contains(asked, c):
+			return nil, fmt.Errorf("capability %s can not be added: this process has not got it itself", c)
+		}
 	}
 	return out, nil
 }

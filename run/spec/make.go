@@ -96,6 +96,9 @@ func process(img Image, w Wishes, h Host) (Process, error) {
 	if p.Capabilities, err = Capabilities(w.CapAdd, w.CapDrop); err != nil {
 		return p, err
 	}
+	if p.Capabilities, err = within(p.Capabilities, w.CapAdd, available()); err != nil {
+		return p, err
+	}
 	if w.Init {
 		p.Args = append([]string{InitTarget, "--"}, p.Args...)
 	}

@@ -108,6 +108,9 @@ func (m Mount) specMount(mapping idmap.Mapping) (specs.Mount, error) {
 	s := specs.Mount{Destination: path.Clean(m.Target), Type: m.Type, Source: m.Source}
 	switch m.Type {
 	case "bind":
+		if !path.IsAbs(m.Source) {
+			return s, fmt.Errorf("mount at %s: the source %q is not an absolute path", m.Target, m.Source)
+		}
 		s.Options = []string{"rbind"}
 		if m.NonRecursive {
 			s.Options[0] = "bind"

@@ -132,3 +132,14 @@ func TestCapabilities(t *testing.T) {
 		t.Errorf("an unknown capability: got %v", err)
 	}
 }
+
+func TestCapabilitiesWithinOurs(t *testing.T) {
+	ours := []string{"CAP_CHOWN", "CAP_KILL"}
+	got, err := within([]string{"CAP_CHOWN", "CAP_SYS_ADMIN"}, []string{"ALL"}, ours)
+	if err != nil || !slices.Equal(got, []string{"CAP_CHOWN"}) {
+		t.Errorf("ALL: %q, %v", got, err)
+	}
+	if got, err := within([]string{"CAP_CHOWN", "CAP_SYS_ADMIN"}, []string{"sys_admin"}, ours); err == nil {
+		t.Errorf("by name: %q", got)
+	}
+}

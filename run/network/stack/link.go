@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"os"
 	"sync"
 
@@ -11,19 +12,24 @@ import (
 	gvisor "gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// link is the stack's side of the tun device. gVisor's own descriptor endpoint reads with a thread
-// of its own and a poll for each packet; here the Go runtime's poller waits and large packets are
-// handed over without a copy.
-type link struct {
-	file *os.File
-	mtu  uint32
-
-	mu         sync.RWMutex // held for reading while the descriptor is written to
-	fd         int          // -1 when closed
-	dispatcher gvisor.NetworkDispatcher
+// Device is where packets come from and go to; *device.Device is one.
+type Device interface {
+	Read(packet []byte) (int, error)
+	WritePacket(pieces [][]byte) error
+	Close() error
 }
 
-func newLink(file *os.File, fd int, mtu uint32) *link { return &link{file: file, fd: fd, mtu: mtu} }
+// link is the stack's side of the device. gVisor's own descriptor endpoint reads with a thread of
+// its own and a poll for each packet; here the Go runtime's poller waits and large packets are
+// handed over without a copy.
+type link struct {
+	device   Device
+	mtu      uint32
+	unsummed bool
+
+	mu         sync.RWMutex
+	dispatcher gvisor.NetworkDispatcher
+}
 
 // read waits for a packet and gives it with its bytes; the caller releases the view. The scratch
 // buffer is kept for the next packet when this one is small.
@@ -31,7 +37,7 @@ func (l *link) read(scratch **buffer.View) (*buffer.View, error) {
 	if *scratch == nil {
 		*scratch = buffer.NewViewSize(maxPacket)
 	}
-	n, err := l.file.Read((*scratch).AsSlice())
+	n, err := l.device.Read((*scratch).AsSlice())
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +73,7 @@ func (l *link) deliver(view *buffer.View) {
 	}
 }
 
-// WritePackets implements stack.LinkWriter: one packet is one writev.
+// WritePackets implements stack.LinkWriter.
 func (l *link) WritePackets(packets gvisor.PacketBufferList) (int, tcpip.Error) {
 	sent := 0
 	for _, packet := range packets.AsSlice() {
@@ -85,46 +91,38 @@ func (l *link) WritePackets(packets gvisor.PacketBufferList) (int, tcpip.Error) 
 // send writes one packet given in pieces. A packet the device has no room for is dropped, as a wire
 // would.
 func (l *link) send(pieces [][]byte) tcpip.Error {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.fd < 0 {
+	switch err := l.device.WritePacket(pieces); {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrClosed):
 		return &tcpip.ErrClosedForSend{}
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
+		return &tcpip.ErrNoBufferSpace{}
 	}
-	for {
-		switch _, err := unix.Writev(l.fd, pieces); err {
-		case nil:
-			return nil
-		case unix.EINTR:
-		case unix.EAGAIN, unix.ENOBUFS:
-			return &tcpip.ErrNoBufferSpace{}
-		default:
-			return &tcpip.ErrAborted{}
-		}
-	}
-}
-
-// shut closes the descriptor; readers and writers end.
-func (l *link) shut() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.fd = -1
-	return l.file.Close()
+	return &tcpip.ErrAborted{}
 }
 
 // The rest implements stack.NetworkLinkEndpoint for a device without link-layer addresses.
 
-func (l *link) MTU() uint32                                   { return l.mtu }
-func (l *link) SetMTU(uint32)                                 {}
-func (l *link) MaxHeaderLength() uint16                       { return 0 }
-func (l *link) LinkAddress() tcpip.LinkAddress                { return "" }
-func (l *link) SetLinkAddress(tcpip.LinkAddress)              {}
-func (l *link) Wait()                                         {}
-func (l *link) Close()                                        {}
-func (l *link) SetOnCloseAction(func())                       {}
-func (l *link) ARPHardwareType() header.ARPHardwareType       { return header.ARPHardwareNone }
-func (l *link) AddHeader(*gvisor.PacketBuffer)                {}
-func (l *link) ParseHeader(*gvisor.PacketBuffer) bool         { return true }
-func (l *link) Capabilities() gvisor.LinkEndpointCapabilities { return 0 }
+func (l *link) MTU() uint32                             { return l.mtu }
+func (l *link) SetMTU(uint32)                           {}
+func (l *link) MaxHeaderLength() uint16                 { return 0 }
+func (l *link) LinkAddress() tcpip.LinkAddress          { return "" }
+func (l *link) SetLinkAddress(tcpip.LinkAddress)        {}
+func (l *link) Wait()                                   {}
+func (l *link) Close()                                  {}
+func (l *link) SetOnCloseAction(func())                 {}
+func (l *link) ARPHardwareType() header.ARPHardwareType { return header.ARPHardwareNone }
+func (l *link) AddHeader(*gvisor.PacketBuffer)          {}
+func (l *link) ParseHeader(*gvisor.PacketBuffer) bool   { return true }
+
+// Capabilities tells gVisor not to look at sums that are unfinished.
+func (l *link) Capabilities() gvisor.LinkEndpointCapabilities {
+	if l.unsummed {
+		return gvisor.CapabilityRXChecksumOffload
+	}
+	return 0
+}
 
 func (l *link) Attach(d gvisor.NetworkDispatcher) {
 	l.mu.Lock()

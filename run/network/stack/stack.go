@@ -1,9 +1,9 @@
 // Package stack is the private network of one container: a user-space TCP/IP stack (gVisor's) that
 // ends every connection of the container here and makes it again from this process.
 //
-//	container ── tun ── link ── gVisor ── tcp.go  ── net.Dialer ── the host's network
-//	                              │   └── udp.go  ── connected sockets
-//	                              └────── icmp.go ── ping sockets
+//	container ── device ── link ── gVisor ── tcp.go  ── net.Dialer ── the host's network
+//	                                 │   └── udp.go  ── connected sockets
+//	                                 └────── icmp.go ── ping sockets
 //
 // Packets come from inside the container and are not trusted: they are parsed by gVisor or by the
 // bounded code of icmp.go, the number of flows is limited, and addresses that only this host can
@@ -36,6 +36,8 @@ import (
 // Config tells who the stack is on the container's network.
 type Config struct {
 	MTU int // of the device, in bytes
+	// Unsummed says that the sums of the container's packets may be unfinished and are not checked.
+	Unsummed bool
 	// Own are the stack's addresses; it answers pings to them and nothing else, but for DNS.
 	Own []netip.Addr
 	// Resolver answers port 53 of the address DNS, one of Own.
@@ -66,21 +68,13 @@ type Stack struct {
 
 const nic tcpip.NICID = 1
 
-// New starts a stack on the descriptor of a tun device, which it takes over.
-func New(file *os.File, c Config) (*Stack, error) {
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return nil, fmt.Errorf("using the tun device: %w", err)
-	}
-	var fd int
-	// Not file.Fd(), which would make it blocking.
-	if err := raw.Control(func(n uintptr) { fd = int(n) }); err != nil {
-		return nil, fmt.Errorf("using the tun device: %w", err)
-	}
-	s := &Stack{config: c, link: newLink(file, fd, uint32(c.MTU)), read: make(chan struct{})}
+// New starts a stack on a device, which it takes over.
+func New(d Device, c Config) *Stack {
+	s := &Stack{config: c, read: make(chan struct{})}
+	s.link = &link{device: d, mtu: uint32(c.MTU), unsummed: c.Unsummed}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	go s.receive()
-	return s, nil
+	return s
 }
 
 // receive takes the container's packets until the device is closed.
@@ -166,14 +160,14 @@ func (s *Stack) Close() error {
 	s.tcp.closeAll()
 	s.udp.closeAll()
 	s.pings.closeAll()
-	err := s.link.shut()
+	err := s.link.device.Close()
 	<-s.read
 	if s.gvisor != nil {
 		s.gvisor.Close()
 		s.gvisor.Wait()
 	}
 	if err != nil && !errors.Is(err, os.ErrClosed) {
-		return fmt.Errorf("closing the tun device: %w", err)
+		return fmt.Errorf("closing the network device: %w", err)
 	}
 	return nil
 }

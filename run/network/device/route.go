@@ -1,4 +1,4 @@
-package tun
+package device
 
 import (
 	"encoding/binary"
@@ -28,8 +28,7 @@ func (r *route) close() { unix.Close(r.fd) }
 
 // configure brings lo and the device of c up with its addresses and routes.
 func (r *route) configure(c Config) error {
-	// The thread is in the namespace, so are the devices that package net sees.
-	device, err := index(r.fd, c.Name)
+	device, err := r.index(c.Name)
 	if err != nil {
 		return err
 	}
@@ -57,13 +56,13 @@ func (r *route) configure(c Config) error {
 	return nil
 }
 
-// index gives the number of a device; any socket of the namespace will do for asking.
-func index(fd int, name string) (uint32, error) {
+// index gives the number of a device.
+func (r *route) index(name string) (uint32, error) {
 	request, err := unix.NewIfreq(name)
 	if err != nil {
 		return 0, err
 	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, request); err != nil {
+	if err := unix.IoctlIfreq(r.fd, unix.SIOCGIFINDEX, request); err != nil {
 		return 0, fmt.Errorf("looking for network device %q: %w", name, err)
 	}
 	return request.Uint32(), nil
@@ -71,7 +70,7 @@ func index(fd int, name string) (uint32, error) {
 
 // up brings a device up, with an MTU in bytes unless it is 0.
 func (r *route) up(device uint32, mtu int) error {
-	m := linkMessage(device, unix.IFF_UP)
+	m := linkMessage(device, unix.IFF_UP, unix.IFF_UP)
 	if mtu != 0 {
 		m.attribute(unix.IFLA_MTU, binary.NativeEndian.AppendUint32(nil, uint32(mtu)))
 	}
@@ -85,7 +84,7 @@ func (r *route) quiet(device uint32) error {
 	var mode, inet6, families message
 	mode.attribute(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenNone})
 	inet6.attribute(unix.AF_INET6|unix.NLA_F_NESTED, mode)
-	families = linkMessage(device, 0)
+	families = linkMessage(device, 0, 0)
 	families.attribute(unix.IFLA_AF_SPEC|unix.NLA_F_NESTED, inet6)
 	err := r.ask(unix.RTM_NEWLINK, 0, families)
 	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
@@ -94,12 +93,13 @@ func (r *route) quiet(device uint32) error {
 	return err
 }
 
-func linkMessage(device, flags uint32) message {
+// linkMessage begins a message about a device: mask tells which of the flags are meant.
+func linkMessage(device, flags, mask uint32) message {
 	// struct ifinfomsg
 	m := message{unix.AF_UNSPEC, 0, 0, 0}
 	m = binary.NativeEndian.AppendUint32(m, device)
-	m = binary.NativeEndian.AppendUint32(m, flags) // wished
-	return binary.NativeEndian.AppendUint32(m, flags)
+	m = binary.NativeEndian.AppendUint32(m, flags)
+	return binary.NativeEndian.AppendUint32(m, mask)
 }
 
 func (r *route) address(device uint32, p netip.Prefix) error {

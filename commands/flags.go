@@ -59,6 +59,19 @@ func also(f cli.Flag, names ...string) cli.Flag {
 	return f
 }
 
+// onlyName takes a flag's other spellings away once argv knows them: the line has one canonical form
+// by then, and the flag library would set a list once more for each spelling.
+func onlyName(f cli.Flag) {
+	switch f := f.(type) {
+	case *cli.GenericFlag:
+		f.Aliases = nil
+	case *cli.BoolFlag:
+		f.Aliases = nil
+	case *cli.IntFlag:
+		f.Aliases = nil
+	}
+}
+
 func aliases(short string) []string {
 	if short == "" {
 		return nil

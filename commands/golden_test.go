@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -25,9 +26,17 @@ func golden(t *testing.T, path, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
-		t.Errorf("%s differs from what is made now; read the difference, then run the test with -update:\n%s", path, got)
+	if got == string(want) {
+		return
 	}
+	have, old := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+	for i := range have {
+		if i >= len(old) || have[i] != old[i] {
+			t.Errorf("%s:%d differs from what is made now; run the test with -update and read the difference:\n%s", path, i+1, have[i])
+			return
+		}
+	}
+	t.Errorf("%s has more lines than what is made now", path)
 }
 
 func TestCompletionScripts(t *testing.T) {

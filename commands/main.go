@@ -94,6 +94,9 @@ func (c *call) call(v *verb, words []string) error {
 	if err := v.count(len(line.Operands)); err != nil {
 		return err
 	}
+	for _, f := range flags {
+		onlyName(f)
+	}
 	var result error
 	app := &cli.App{
 		Name: "dhow " + v.name, Flags: flags, HideHelp: true, HideVersion: true, DisableSliceFlagSeparator: true,

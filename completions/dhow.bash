@@ -59,17 +59,17 @@ _dhow() {
 		--progress) kind='words:auto plain tty rawjson quiet' ;;
 		--pull) kind='words:always missing never' ;;
 		--network) kind='words:bridge none host' ;;
-		*) kind=file ;;
+		*) kind='file' ;;
 		esac
 	elif [[ $cur == -* ]]; then
-		COMPREPLY=($(compgen -W "$flags" -- "$cur"))
+		mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 		return
 	fi
 	case $kind in
-	words:*) COMPREPLY=($(compgen -W "${kind#words:}" -- "$cur")) ;;
-	file) COMPREPLY=($(compgen -f -- "$cur")) ;;
+	words:*) mapfile -t COMPREPLY < <(compgen -W "${kind#words:}" -- "$cur") ;;
+	file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	image | container | volume | object)
-		COMPREPLY=($(compgen -W "$(dhow __complete "$kind" 2>/dev/null)" -- "$cur"))
+		mapfile -t COMPREPLY < <(compgen -W "$(dhow __complete "$kind" 2>/dev/null)" -- "$cur")
 		if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then
 			local colon=${cur%"${cur##*:}"}
 			COMPREPLY=("${COMPREPLY[@]#"$colon"}")

@@ -224,7 +224,7 @@ func (t *trace) counts() (done, all int) {
 // is the number of lines of each, 0 all that are kept.
 func (t *trace) writeFailures(w io.Writer, limit int, colour bool) {
 	for _, s := range t.steps {
-		if s.state != progress.Failed {
+		if s.state != progress.Failed || len(s.log.kept) == 0 {
 			continue
 		}
 		fmt.Fprintf(w, "------\n > %s:\n", Escape(s.name))

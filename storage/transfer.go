@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -174,12 +175,24 @@ func dockerReference(name reference.Name) (types.ImageReference, error) {
 	return docker.NewReference(named)
 }
 
-// explainTransfer makes the one error a person caused recognisable: the context's.
+// explainTransfer makes the one error a person caused recognisable, the context's, and drops from
+// others the library's words about its own phases.
 func explainTransfer(ctx context.Context, err error) error {
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("%w (%w)", ctx.Err(), err)
 	}
-	return err
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil || !slices.ContainsFunc(libraryPhases, func(p string) bool { return strings.HasPrefix(err.Error(), p) }) {
+			return err
+		}
+		err = inner
+	}
+}
+
+var libraryPhases = []string{
+	"initializing source ", "initializing destination ", "committing the finished image: ", "writing blob: ",
+	"choosing an image from manifest list ", "reading blob ", "copying system image from manifest list: ",
 }
 
 // PushOptions guide Push.

@@ -46,12 +46,6 @@ func ParseBare(s string) (Name, error) {
 	}
 	named, err := distribution.ParseNormalizedNamed(s)
 	if err != nil {
-		switch {
-		case errors.Is(err, distribution.ErrNameContainsUppercase) || strings.ToLower(repository(s)) != repository(s) && errors.Is(err, distribution.ErrReferenceInvalidFormat):
-			return Name{}, fmt.Errorf("invalid reference %q: repository name must be lowercase", s)
-		case errors.Is(err, distribution.ErrReferenceInvalidFormat):
-			return Name{}, fmt.Errorf("invalid reference %q: invalid reference format", s)
-		}
 		return Name{}, fmt.Errorf("invalid reference %q: %w", s, err)
 	}
 	n := Name{Domain: distribution.Domain(named), Path: distribution.Path(named)}
@@ -62,15 +56,6 @@ func ParseBare(s string) (Name, error) {
 		n.Digest = d.Digest()
 	}
 	return n, nil
-}
-
-// repository is the part of s before tag and digest, roughly: for the choice of an error message.
-func repository(s string) string {
-	s, _, _ = strings.Cut(s, "@")
-	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, '/') {
-		s = s[:i]
-	}
-	return s
 }
 
 // Repository is the name without tag and digest.

@@ -1,16 +1,30 @@
 // Package volume keeps named volumes: directories that outlive containers.
+//
+// A volume is a directory NAME with the record volume.json and the directory _data, which is what
+// containers see. Who uses a volume is the business of the container records; callers tell.
 package volume
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
+
+	"github.com/dhow-containers/dhow/storage/journal"
 )
 
-// ErrNotFound is returned when no volume has the name.
-var ErrNotFound = errors.New("no such volume")
-
-// ErrInUse is returned by Remove when a container uses the volume.
-var ErrInUse = errors.New("volume is in use")
+var (
+	// ErrNotFound is returned when no volume has the name.
+	ErrNotFound = errors.New("no such volume")
+	// ErrInUse is returned by Remove when a container uses the volume.
+	ErrInUse = errors.New("volume is in use")
+)
 
 // Volume is one volume.
 type Volume struct {
@@ -27,22 +41,186 @@ type Volume struct {
 // Store is the directory of all volumes of one mapping (volumes/ under the store's directory).
 type Store struct{ Dir string }
 
+// nameExpr is docker's RestrictedNamePattern; the length keeps it a file name.
+var nameExpr = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,200}$`)
+
+const (
+	dataDir    = "_data"
+	recordFile = "volume.json"
+	// newPrefix marks volumes that are being made or removed; names can not begin with a dot.
+	newPrefix, oldPrefix = ".new-", ".old-"
+)
+
+// CheckName refuses what docker does not take as a volume's name.
+func CheckName(name string) error {
+	if !nameExpr.MatchString(name) {
+		return fmt.Errorf("%q includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed", name)
+	}
+	return nil
+}
+
+func (s Store) record(dir string, durable bool) journal.File[Volume] {
+	return journal.File[Volume]{Path: filepath.Join(dir, recordFile), Version: 1, Durable: durable}
+}
+
 // Create makes a volume, or gives the one that has the name. An empty name makes an anonymous one
-// with 64 hex digits.
-func (s Store) Create(name string, labels, options map[string]string) (Volume, error) {
-	return Volume{}, nil
+// with 64 hex digits. A new named volume survives a power cut; an anonymous one goes with its
+// container, which does not either.
+func (s Store) Create(name string, labels, options map[string]string) (v Volume, err error) {
+	anonymous := name == ""
+	if anonymous {
+		var b [32]byte
+		rand.Read(b[:])
+		name = hex.EncodeToString(b[:])
+	}
+	if err := CheckName(name); err != nil {
+		return Volume{}, err
+	}
+	if err := checkOptions(options); err != nil {
+		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
+	}
+	if v, err := s.Get(name); err == nil || !errors.Is(err, ErrNotFound) {
+		return v, err
+	}
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
+	}
+	tmp, err := os.MkdirTemp(s.Dir, newPrefix)
+	if err != nil {
+		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
+	}
+	defer func() {
+		if rerr := os.RemoveAll(tmp); err == nil && rerr != nil {
+			err = rerr
+		}
+	}()
+	v = Volume{Name: name, Labels: labels, Options: options, Created: time.Now().UTC(), Anonymous: anonymous}
+	data := filepath.Join(tmp, dataDir)
+	if err := errors.Join(os.Mkdir(data, 0o755), os.Chmod(data, 0o755)); err != nil {
+		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
+	}
+	if err := s.record(tmp, !anonymous).Update(func(r *Volume) error { *r = v; return nil }); err != nil {
+		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
+	}
+	if err := os.Rename(tmp, filepath.Join(s.Dir, name)); err != nil {
+		// Somebody was faster.
+		if v, gerr := s.Get(name); gerr == nil {
+			return v, nil
+		}
+		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
+	}
+	v.Dir = filepath.Join(s.Dir, name, dataDir)
+	if anonymous {
+		return v, nil
+	}
+	return v, journal.SyncDir(s.Dir)
+}
+
+// checkOptions refuses what the local driver could be asked to mount.
+func checkOptions(options map[string]string) error {
+	for key := range options {
+		return fmt.Errorf("option %q is not supported", key)
+	}
+	return nil
 }
 
 // Get finds a volume. ErrNotFound.
-func (s Store) Get(name string) (Volume, error) { return Volume{}, ErrNotFound }
-
-// List gives all volumes by name.
-func (s Store) List() ([]Volume, error) { return nil, nil }
-
-// Remove deletes a volume with its content. inUse names the containers that use it; nil means none.
-func (s Store) Remove(name string, inUse func(name string) ([]string, error)) error {
-	return ErrNotFound
+func (s Store) Get(name string) (Volume, error) {
+	if CheckName(name) != nil {
+		return Volume{}, fmt.Errorf("%w: %s", ErrNotFound, name)
+	}
+	dir := filepath.Join(s.Dir, name)
+	if _, err := os.Lstat(filepath.Join(dir, recordFile)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return Volume{}, fmt.Errorf("%w: %s", ErrNotFound, name)
+		}
+		return Volume{}, fmt.Errorf("reading volume %q: %w", name, err)
+	}
+	v, err := s.record(dir, false).Read()
+	if err != nil {
+		return Volume{}, fmt.Errorf("reading volume %q: %w", name, err)
+	}
+	v.Name, v.Dir = name, filepath.Join(dir, dataDir)
+	return v, nil
 }
 
-// MarkFilled records that the volume got its first content.
-func (s Store) MarkFilled(name string) error { return nil }
+// List gives all volumes by name, and clears away what interrupted commands left.
+func (s Store) List() ([]Volume, error) {
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing volumes: %w", err)
+	}
+	var list []Volume
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			s.clear(e)
+			continue
+		}
+		v, err := s.Get(e.Name())
+		if errors.Is(err, ErrNotFound) {
+			continue // removed meanwhile, or not ours
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}
+
+// clear removes a half-made or half-removed volume once it is old enough to be nobody's.
+func (s Store) clear(e fs.DirEntry) {
+	if !strings.HasPrefix(e.Name(), newPrefix) && !strings.HasPrefix(e.Name(), oldPrefix) {
+		return
+	}
+	if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > time.Hour {
+		os.RemoveAll(filepath.Join(s.Dir, e.Name())) // the next list tries again
+	}
+}
+
+// Remove deletes a volume with its content. inUse names the containers that use it; nil means none.
+// The volume is gone at once, also when deleting its files is interrupted.
+func (s Store) Remove(name string, inUse func(name string) ([]string, error)) error {
+	v, err := s.Get(name)
+	if err != nil {
+		return err
+	}
+	if inUse != nil {
+		users, err := inUse(name)
+		if err != nil {
+			return fmt.Errorf("removing volume %q: %w", name, err)
+		}
+		if len(users) > 0 {
+			return fmt.Errorf("remove %s: %w - [%s]", name, ErrInUse, strings.Join(users, ", "))
+		}
+	}
+	var b [8]byte
+	rand.Read(b[:])
+	old := filepath.Join(s.Dir, oldPrefix+hex.EncodeToString(b[:]))
+	if err := os.Rename(filepath.Dir(v.Dir), old); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: %s", ErrNotFound, name)
+		}
+		return fmt.Errorf("removing volume %q: %w", name, err)
+	}
+	if err := journal.SyncDir(s.Dir); err != nil {
+		return fmt.Errorf("removing volume %q: %w", name, err)
+	}
+	if err := os.RemoveAll(old); err != nil {
+		return fmt.Errorf("removing volume %q: %w", name, err)
+	}
+	return nil
+}
+
+// MarkFilled records that the volume got its first content. It is not flushed: the content is not
+// either.
+func (s Store) MarkFilled(name string) error {
+	v, err := s.Get(name)
+	if err != nil {
+		return err
+	}
+	if err := s.record(filepath.Dir(v.Dir), false).Update(func(r *Volume) error { r.Filled = true; return nil }); err != nil {
+		return fmt.Errorf("noting the content of volume %q: %w", name, err)
+	}
+	return nil
+}

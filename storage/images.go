@@ -173,3 +173,20 @@ func (s *Store) LayerSizes(img Image) ([]int64, error) {
 	}
 	return sizes, nil
 }
+
+// Count gives the number of images in the store at dir, without opening it: for telling people of
+// stores that belong to other mappings.
+func Count(dir string) (int, error) {
+	s := &Store{opts: Options{Dir: dir}}
+	records, err := s.imageRecords(nil)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, r := range records {
+		if _, whole := r.metadata(); whole {
+			n++
+		}
+	}
+	return n, nil
+}

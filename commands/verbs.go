@@ -11,5 +11,5 @@ var verbs = []*verb{
 	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb,
 	&builderPruneVerb,
 	// dhow itself
-	&infoVerb, &versionVerb, &completionVerb, &manVerb, &helpVerb, &completeVerb,
+	&infoVerb, &unshareVerb, &versionVerb, &completionVerb, &manVerb, &helpVerb, &completeVerb,
 }

@@ -19,7 +19,7 @@ _dhow() {
 		esac
 	done
 	case $verb in
-	'') flags='--root --config --help --version' values='--root --config' kind='words:bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag version volume' ;;
+	'') flags='--root --config --help --version' values='--root --config' kind='words:bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag unshare version volume' ;;
 	builder) flags=--help kind='words:build prune' ;;
 	buildx) flags=--help kind='words:b build prune' ;;
 	container) flags=--help kind='words:inspect list ls ps remove rm run' ;;
@@ -48,10 +48,11 @@ _dhow() {
 	'volume rm' | 'volume remove') flags='--force -f --help' values='' kind='volume' ;;
 	'builder prune' | 'buildx prune') flags='--all -a --filter --force -f --keep-storage --help' values='--filter --keep-storage' kind='' ;;
 	'info' | 'system info') flags='--format -f --help' values='--format -f' kind='' ;;
+	'unshare') flags='--help' values='' kind='file' ;;
 	'version') flags='--format -f --help' values='--format -f' kind='' ;;
 	'completion') flags='--help' values='' kind='words:bash zsh fish' ;;
 	'man') flags='--help' values='' kind='' ;;
-	'help') flags='--help' values='' kind='words:bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag version volume' ;;
+	'help') flags='--help' values='' kind='words:bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag unshare version volume' ;;
 	*) return ;;
 	esac
 	if [[ " $values " == *" $prev "* ]]; then

@@ -36,6 +36,7 @@ _dhow() {
 			'save:Write images to an archive'
 			'system:commands for systems'
 			'tag:Give an image one more name'
+			'unshare:Run a program of the host where dhow'\''s commands run'
 			'version:Show the version'
 			'volume:commands for volumes'
 		)
@@ -286,6 +287,10 @@ _dhow() {
 				'*--format=[Print with a Go template or "json"]: :_files' \
 				'*-f+[Print with a Go template or "json"]: :_files'
 			;;
+		'unshare')
+			_arguments -s \
+				'1: :_files' '*::command:_normal'
+			;;
 		'version')
 			_arguments -s \
 				'*--format=[Print with a Go template or "json"]: :_files' \
@@ -300,7 +305,7 @@ _dhow() {
 			;;
 		'help')
 			_arguments -s \
-				'*: :(bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag version volume)'
+				'*: :(bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag unshare version volume)'
 			;;
 		esac
 		;;

@@ -103,9 +103,11 @@ func (c *Container) start(ctx context.Context, r Request) error {
 	}
 	c.streams.started()
 	if r.Network != nil {
-		if c.network, err = r.Network(ctx, c.pid); err != nil {
-			return err
+		attached, err := r.Network(ctx, c.pid)
+		if err != nil {
+			return err // attached may be a nil pointer in an interface that is not nil
 		}
+		c.network = attached
 	}
 	if err := c.streams.attach(); err != nil {
 		return err

@@ -73,6 +73,7 @@ func (c *contentCopier) span(to, from int, start, end int64) error {
 			continue
 		case err != nil && !(errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EIO)):
 			c.noRange.Store(true)
+			continue
 		case err != nil:
 			return fmt.Errorf("writing: %w", err)
 		case n == 0:

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -76,7 +75,7 @@ func (b Book) Create(c Container) (*Entry, error) {
 	e := &Entry{Container: c, dir: filepath.Join(b.Dir, c.ID), book: b}
 	err := os.Mkdir(e.dir, 0o700)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(names, 0o700); err != nil {
+		if err := os.MkdirAll(b.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("recording the container: %w", err)
 		}
 		err = os.Mkdir(e.dir, 0o700)
@@ -108,6 +107,12 @@ func (e *Entry) takeName(names string) error {
 		err := os.Symlink(e.ID, link)
 		if err == nil {
 			return nil
+		}
+		if errors.Is(err, fs.ErrNotExist) && try == 0 {
+			if err := os.MkdirAll(names, 0o700); err != nil {
+				return fmt.Errorf("recording the container: %w", err)
+			}
+			continue
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("taking the name %q: %w", e.Name, err)
@@ -210,7 +215,7 @@ func (b Book) List() ([]Found, error) {
 			errs = append(errs, os.RemoveAll(filepath.Join(b.Dir, name)))
 			continue
 		}
-		if !idPattern.MatchString(name) {
+		if !isID(name) {
 			continue
 		}
 		f, err := b.load(name)
@@ -233,12 +238,12 @@ func (b Book) List() ([]Found, error) {
 func (b Book) Find(nameOrID string) (Found, error) {
 	name := strings.TrimPrefix(nameOrID, "/")
 	if CheckName(name) == nil {
-		if idPattern.MatchString(name) {
+		if isID(name) {
 			if f, err := b.load(name); err == nil {
 				return f, nil
 			}
 		}
-		if target, err := os.Readlink(filepath.Join(b.Dir, "names", name)); err == nil && idPattern.MatchString(target) {
+		if target, err := os.Readlink(filepath.Join(b.Dir, "names", name)); err == nil && isID(target) {
 			if f, err := b.load(target); !errors.Is(err, ErrNotFound) {
 				return f, err
 			}
@@ -253,7 +258,7 @@ func (b Book) Find(nameOrID string) (Found, error) {
 	}
 	var ids []string
 	for _, d := range entries {
-		if strings.HasPrefix(d.Name(), name) && idPattern.MatchString(d.Name()) {
+		if strings.HasPrefix(d.Name(), name) && isID(d.Name()) {
 			ids = append(ids, d.Name())
 		}
 	}
@@ -266,7 +271,9 @@ func (b Book) Find(nameOrID string) (Found, error) {
 	return Found{}, fmt.Errorf("%w: %s", ErrAmbiguous, nameOrID)
 }
 
-var idPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+func isID(name string) bool {
+	return len(name) == 64 && strings.Trim(name, "0123456789abcdef") == ""
+}
 
 // load reads one container. What its record says of running is believed only while its lock is held.
 func (b Book) load(id string) (Found, error) {
@@ -312,12 +319,11 @@ func (b Book) sweep(id string) {
 	}
 }
 
-// namePattern is docker's (moby: daemon/names).
-var namePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-// CheckName reports a name docker would not take either.
+// CheckName reports a name docker would not take either (moby: daemon/names).
 func CheckName(name string) error {
-	if len(name) > 255 || !namePattern.MatchString(name) {
+	if len(name) < 2 || len(name) > 255 || !strings.Contains(alphanumeric, name[:1]) || strings.Trim(name, alphanumeric+"_.-") != "" {
 		return fmt.Errorf("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name)
 	}
 	return nil

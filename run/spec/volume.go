@@ -3,14 +3,9 @@ package spec
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
-
-// volumeName is docker's pattern of names (moby: names.RestrictedNamePattern). The length is counted
-// apart: a bound in the expression would be unrolled at every start of dhow.
-var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 
 // ParseVolume reads a -v argument: "[SOURCE:]TARGET[:OPTIONS]" (moby: volume/mounts, linuxParser). A
 // source with a slash in front, or beginning with "./", "../" or "~", is a host path, relative to
@@ -70,12 +65,20 @@ func ParseVolume(arg, dir string) (Mount, error) {
 	return m, nil
 }
 
-// CheckVolumeName reports a name docker would not take either.
+// CheckVolumeName reports a name docker would not take either (moby: names.RestrictedNamePattern).
 func CheckVolumeName(name string) error {
-	if len(name) <= 255 && volumeName.MatchString(name) {
+	if len(name) > 1 && len(name) < 256 && alphanumeric(name[0]) && strings.IndexFunc(name, badInName) < 0 {
 		return nil
 	}
 	return fmt.Errorf("%q includes invalid characters for a local volume name, only %q are allowed. If you intended to pass a host directory, use absolute path", name, "[a-zA-Z0-9][a-zA-Z0-9_.-]")
+}
+
+func alphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+func badInName(r rune) bool {
+	return r >= 0x80 || !alphanumeric(byte(r)) && r != '_' && r != '.' && r != '-'
 }
 
 var knownModes = []string{

@@ -1,0 +1,221 @@
+package record
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dhow-containers/dhow/storage/journal"
+)
+
+func create(t *testing.T, b Book, name string) *Entry {
+	t.Helper()
+	e, err := b.Create(Container{ID: NewID(), Name: name, Created: time.Now(), Image: "busybox"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestLife(t *testing.T) {
+	b := Book{Dir: filepath.Join(t.TempDir(), "containers")}
+	if all, err := b.List(); err != nil || len(all) != 0 {
+		t.Fatalf("before the first: %v, %v", all, err)
+	}
+	e := create(t, b, "web")
+	if err := e.SetState(State{Status: Running, Pid: os.Getpid()}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"web", "/web", e.ID, e.ID[:12], e.ID[:4]} {
+		if f, err := b.Find(name); err != nil || f.ID != e.ID || f.State.Status != Running {
+			t.Errorf("finding %q: %+v, %v", name, f.State, err)
+		}
+	}
+	if _, err := b.Take(e.ID); !errors.Is(err, ErrRunning) {
+		t.Errorf("taking a running container: %v", err)
+	}
+	if err := e.SetState(State{Status: Exited, ExitCode: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := b.Find("web"); err != nil || f.State.ExitCode != 3 || f.Image != "busybox" {
+		t.Errorf("after the end: %+v, %v", f, err)
+	}
+	taken, err := b.Take(e.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := taken.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Find("web"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("after its removal: %v", err)
+	}
+	left, _ := filepath.Glob(filepath.Join(b.Dir, "*"))
+	names, _ := filepath.Glob(filepath.Join(b.Dir, "names", "*"))
+	if len(left) != 1 || len(names) != 0 {
+		t.Errorf("left behind: %q %q", left, names)
+	}
+}
+
+// The monitor was killed: its lock is free, and the state it left says "running".
+func TestKilledMonitor(t *testing.T) {
+	b := Book{Dir: t.TempDir()}
+	e := create(t, b, "")
+	if err := e.SetState(State{Status: Running, Started: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := b.Find(e.Name)
+	if err != nil || f.State.Status != Exited || f.State.ExitCode != 137 {
+		t.Errorf("got %+v, %v", f.State, err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	b := Book{Dir: t.TempDir()}
+	e := create(t, b, "web")
+	if _, err := b.Create(Container{ID: NewID(), Name: "web"}); !errors.Is(err, ErrNameTaken) || !strings.Contains(err.Error(), e.ID) {
+		t.Errorf("a taken name: %v", err)
+	}
+	if dirs, _ := filepath.Glob(filepath.Join(b.Dir, "*")); len(dirs) != 2 { // the first, and names
+		t.Errorf("the refused container left something: %q", dirs)
+	}
+	// A removal that was cut short leaves the link.
+	if err := os.RemoveAll(e.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := b.Create(Container{ID: NewID(), Name: "web"}); err != nil {
+		t.Errorf("a name whose container is gone: %v", err)
+	} else if f, err := b.Find("web"); err != nil || f.ID != again.ID {
+		t.Errorf("it names %s, %v", f.ID, err)
+	}
+	for _, bad := range []string{"../x", "a/b", ".", "..", "a", "-x", "_x", "a b", "ü1", "a\x00b", strings.Repeat("a", 5000), "\u202eabc"} {
+		if _, err := b.Create(Container{ID: NewID(), Name: bad}); err == nil {
+			t.Errorf("%q was taken for a name", bad)
+		}
+	}
+	seen := map[string]bool{}
+	for range 50 {
+		e := create(t, b, "")
+		if seen[e.Name] || CheckName(e.Name) != nil {
+			t.Errorf("random name %q", e.Name)
+		}
+		seen[e.Name] = true
+	}
+}
+
+// Many at once take one name: one wins.
+func TestNameRace(t *testing.T) {
+	b := Book{Dir: t.TempDir()}
+	var wg sync.WaitGroup
+	won := make(chan string, 50)
+	for range 50 {
+		wg.Go(func() {
+			if e, err := b.Create(Container{ID: NewID(), Name: "one"}); err == nil {
+				won <- e.ID
+			} else if !errors.Is(err, ErrNameTaken) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(won) != 1 {
+		t.Fatalf("%d won", len(won))
+	}
+	if f, err := b.Find("one"); err != nil || f.ID != <-won {
+		t.Errorf("the name leads to %s, %v", f.ID, err)
+	}
+}
+
+// A creation that was killed: before its lock, before its config, and one still on its way.
+func TestHalfCreated(t *testing.T) {
+	b := Book{Dir: t.TempDir()}
+	old, young, locked := NewID(), NewID(), NewID()
+	for _, id := range []string{old, young, locked} {
+		if err := os.Mkdir(filepath.Join(b.Dir, id), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock, err := journal.TakeLock(filepath.Join(b.Dir, locked, "lock"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Unlock()
+	past := time.Now().Add(-time.Hour)
+	for _, id := range []string{old, locked} {
+		if err := os.Chtimes(filepath.Join(b.Dir, id), past, past); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(b.Dir, gone+NewID()), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := b.List(); err != nil || len(all) != 0 {
+		t.Errorf("listed %v, %v", all, err)
+	}
+	for id, want := range map[string]bool{old: false, young: true, locked: true} {
+		if _, err := os.Stat(filepath.Join(b.Dir, id)); (err == nil) != want {
+			t.Errorf("%s: %v, want it there: %v", id, err, want)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.Dir, ".gone-*")); len(left) != 0 {
+		t.Errorf("a removal was not completed: %q", left)
+	}
+}
+
+// One broken record must not hide the others, and can be removed.
+func TestBrokenRecord(t *testing.T) {
+	b := Book{Dir: t.TempDir()}
+	good, bad := create(t, b, "good"), create(t, b, "bad")
+	for _, e := range []*Entry{good, bad} {
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, content := range []string{"", "{", `{"version":1}`, `{"version":9,"data":{}}`, "null", "\x00\x00"} {
+		if err := os.WriteFile(filepath.Join(bad.Dir(), "config.json"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all, _ := b.List()
+		if len(all) != 1 || all[0].ID != good.ID {
+			t.Errorf("with config %q: listed %d", content, len(all))
+		}
+	}
+	e, err := b.Take(bad.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Remove(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStartTime(t *testing.T) {
+	start, err := StartTime(os.Getpid())
+	if err != nil || start == 0 {
+		t.Fatal(start, err)
+	}
+	if !(State{Pid: os.Getpid(), StartTime: start}).Alive() {
+		t.Error("this process does not live")
+	}
+	if (State{Pid: os.Getpid(), StartTime: start + 1}).Alive() {
+		t.Error("a reused pid passes for the container's")
+	}
+}
+
+func TestNewID(t *testing.T) {
+	for range 1000 {
+		if id := NewID(); !isID(id) || strings.Trim(id[:12], "0123456789") == "" {
+			t.Fatalf("%q", id)
+		}
+	}
+}

@@ -43,7 +43,7 @@ func (s Settings) Context(a Access) (sys *types.SystemContext, closeContext func
 		OSChoice:                 "linux",
 	}
 	if sys.UserShortNameAliasConfPath = s.aliasFile(); sys.UserShortNameAliasConfPath == "" {
-		sys.UserShortNameAliasConfPath = filepath.Join(s.TempDir, "short-name-aliases.conf")
+		sys.UserShortNameAliasConfPath = filepath.Join(s.CacheDir, "short-name-aliases.conf")
 	}
 	if s.RegistryConf != "" {
 		// As the library does for the variable: the drop-ins belong to the default file.

@@ -83,7 +83,7 @@ func (c *copying) extract(ctx context.Context, r io.Reader) error {
 			return err
 		}
 		defer unix.Close(dir)
-		err = apply("/proc/self/fd/" + strconv.Itoa(dir))
+		err = apply("/proc/self/fd/" + strconv.Itoa(dir) + "/.")
 		c.rekey(rel, tree.Links)
 		return err
 	}
@@ -93,7 +93,7 @@ func (c *copying) extract(ctx context.Context, r io.Reader) error {
 			return err
 		}
 		defer unix.Close(dir)
-		return apply("/proc/self/fd/" + strconv.Itoa(dir))
+		return apply("/proc/self/fd/" + strconv.Itoa(dir) + "/.")
 	})
 	c.rekey(rel, tree.Links)
 	return err

@@ -19,6 +19,7 @@ import (
 	"github.com/dhow-containers/dhow/storage"
 	"github.com/dhow-containers/dhow/storage/image"
 	"github.com/dhow-containers/dhow/storage/progress"
+	"github.com/dhow-containers/dhow/storage/reference"
 )
 
 // Options say what the image is.
@@ -74,18 +75,19 @@ func make_(ctx context.Context, o Options) (storage.Image, error) {
 		return storage.Image{}, err
 	}
 	var img storage.Image
-	err = phase(o.Progress, "writing image", func() error {
-		config := o.Config.Clone()
-		finishHistory(&config, o)
-		var err error
-		img, err = o.Store.Commit(storage.CommitOptions{Layers: layers, Config: config, Names: o.Names})
-		return err
-	})
+	config := o.Config.Clone()
+	finishHistory(&config, o)
+	img, err = o.Store.Commit(storage.CommitOptions{Layers: layers, Config: config, Names: o.Names})
 	if err != nil {
-		return storage.Image{}, err
+		return storage.Image{}, fmt.Errorf("writing the image: %w", err)
 	}
+	done := func() error { return nil }
+	phase(o.Progress, "writing image sha256:"+img.ID, done)
 	for _, n := range o.Names {
-		phase(o.Progress, "naming to "+n, func() error { return nil })
+		if full, err := reference.Parse(n); err == nil {
+			n = full.String()
+		}
+		phase(o.Progress, "naming to "+n, done)
 	}
 	return img, nil
 }

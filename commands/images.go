@@ -136,7 +136,7 @@ func imageRows(img storage.Image, digests, short bool) []imageRow {
 		base.CreatedSince = ui.Since(img.Created)
 	}
 	byRepo := map[string][]string{}
-	for _, d := range img.Digests {
+	for _, d := range repoDigests(img) {
 		if r, err := parseReference(d); err == nil {
 			byRepo[r.familiarName()] = append(byRepo[r.familiarName()], r.digest)
 		}
@@ -184,6 +184,25 @@ func imageRows(img storage.Image, digests, short bool) []imageRow {
 		return cmp.Or(strings.Compare(a.Repository, b.Repository), strings.Compare(a.Tag, b.Tag))
 	})
 	return rows
+}
+
+// repoDigests gives the digests under which registries have the image, as docker lists them: the
+// digest of an index stands for that of the image's own manifest in it.
+func repoDigests(img storage.Image) []string {
+	count := map[string]int{}
+	for _, d := range img.Digests {
+		name, _, _ := strings.Cut(d, "@")
+		count[name]++
+	}
+	var out []string
+	for _, d := range img.Digests {
+		name, digest, _ := strings.Cut(d, "@")
+		if count[name] > 1 && digest == img.Digest.String() {
+			continue
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 // mentionOtherStores tells on stderr where this user's images are when this store has none: after a

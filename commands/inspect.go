@@ -174,7 +174,7 @@ func inspectImage(c *call, name string) (any, error) {
 			d.RepoTags = append(d.RepoTags, f)
 		}
 	}
-	for _, n := range img.Digests {
+	for _, n := range repoDigests(img) {
 		d.RepoDigests = append(d.RepoDigests, familiar(n))
 	}
 	if !img.Created.IsZero() {

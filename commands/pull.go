@@ -67,9 +67,13 @@ func runPull(c *call) error {
 	return err
 }
 
-// digestFor gives the digest under which the registry has the image.
+// digestFor gives the digest under which the registry has the image: that of the index when there
+// is one.
 func digestFor(img storage.Image, ref reference) string {
-	for _, d := range img.Digests {
+	if ref.digest != "" {
+		return ref.digest
+	}
+	for _, d := range repoDigests(img) {
 		if name, dg, ok := strings.Cut(d, "@"); ok && name == ref.name() {
 			return dg
 		}

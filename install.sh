@@ -89,7 +89,7 @@ if [ "$uninstall" = yes ]; then
 	done
 	[ "$removed" = yes ] || say "dhow is not installed below $prefix"
 	data=$(data_dir)
-	[ ! -d "$data" ] || say "images and containers stay in $data"
+	[ ! -d "$data" ] || say "images and containers stay in $data (a user removes them with: dhow unshare rm -rf $data)"
 	exit 0
 fi
 

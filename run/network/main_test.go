@@ -109,6 +109,12 @@ func configureLoopback() error {
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(v6), unix.SIOCSIFADDR, uintptr(unsafe.Pointer(&in6))); errno != 0 {
 		return errno
 	}
+	for range 1000 { // the kernel looks for duplicates first
+		if unix.Bind(v6, &unix.SockaddrInet6{Addr: in6.address}) == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	// Every user may ping here.
 	return os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 0"), 0o644)
 }

@@ -17,9 +17,6 @@ import (
 
 // configure translates the specification into libcontainer's configuration.
 func configure(r Request) (*configs.Config, error) {
-	if r.Spec == nil || r.Spec.Process == nil || r.Spec.Linux == nil || r.Spec.Root == nil {
-		return nil, errors.New("the specification is incomplete")
-	}
 	if len(r.Spec.Process.Args) == 0 {
 		return nil, errors.New("no command specified")
 	}

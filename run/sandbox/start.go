@@ -30,12 +30,13 @@ type Container struct {
 	served  chan error // the supervisor's end; nil without one
 	stop    context.CancelFunc
 
-	pid    int
-	gone   chan struct{} // closed by Close: ends the locked thread
-	closed sync.Once
-	waited sync.Once
-	status int
-	failed error
+	pid     int
+	mountns string        // the container's mount namespace, when it has no pid namespace
+	gone    chan struct{} // closed by Close: ends the locked thread
+	closed  sync.Once
+	waited  sync.Once
+	status  int
+	failed  error
 }
 
 // Start makes the container and starts its payload. The error is a *StartError; nothing is left then.
@@ -48,20 +49,45 @@ func Start(ctx context.Context, r Request) (*Container, error) {
 		// one lives as long as the container (prctl(2), PR_SET_PDEATHSIG). It is not unlocked:
 		// libcontainer may have changed it.
 		runtime.LockOSThread()
-		err := c.start(ctx, r)
+		err := c.climb(ctx, r)
 		result <- err
 		if err == nil {
 			<-c.gone
 		}
 	}()
 	if err := <-result; err != nil {
-		failed := startError(err)
-		if err := c.undo(); err != nil {
-			failed.Err = fmt.Errorf("%w (and taking it down: %w)", failed.Err, err)
-		}
-		return nil, failed
+		return nil, err
 	}
 	return c, nil
+}
+
+// climb starts the container on the best rung the host allows.
+func (c *Container) climb(ctx context.Context, r Request) error {
+	if r.Owners != nil {
+		// It must listen before the payload's filter is made.
+		var serve context.Context
+		serve, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+		c.served = make(chan error, 1)
+		go func() { c.served <- r.Owners.Serve(serve) }()
+	}
+	for {
+		err := c.start(ctx, r)
+		if err == nil {
+			return nil
+		}
+		failed := startError(err)
+		kind, again := refusedMount(failed)
+		if again && refuse(kind) {
+			if err := c.undo(); err != nil {
+				return startError(err)
+			}
+			continue
+		}
+		if err := errors.Join(c.undo(), c.endService()); err != nil {
+			failed.Err = fmt.Errorf("%w (and taking it down: %w)", failed.Err, err)
+		}
+		return failed
+	}
 }
 
 func (c *Container) start(ctx context.Context, r Request) error {
@@ -71,6 +97,10 @@ func (c *Container) start(ctx context.Context, r Request) error {
 	if err := noDevices(r); err != nil {
 		return err
 	}
+	if r.Spec == nil || r.Spec.Process == nil || r.Spec.Linux == nil || r.Spec.Root == nil {
+		return errors.New("the specification is incomplete")
+	}
+	r.Spec = allowed(r.Spec)
 	config, err := configure(r)
 	if err != nil {
 		return err
@@ -84,13 +114,6 @@ func (c *Container) start(ctx context.Context, r Request) error {
 	if c.box, err = libcontainer.Create(r.StateDir, r.ID, config); err != nil {
 		return fmt.Errorf("creating the container: %w", err)
 	}
-	if r.Owners != nil {
-		// It must listen before the payload's filter is made.
-		var serve context.Context
-		serve, c.stop = context.WithCancel(context.WithoutCancel(ctx))
-		c.served = make(chan error, 1)
-		go func() { c.served <- r.Owners.Serve(serve) }()
-	}
 	if os.Getenv("GOMAXPROCS") == "" {
 		os.Setenv("GOMAXPROCS", "1") // libcontainer passes it to its init, whose threads cost time
 	}
@@ -102,6 +125,11 @@ func (c *Container) start(ctx context.Context, r Request) error {
 		return err
 	}
 	c.streams.started()
+	if !hasPIDNamespace(r.Spec) {
+		if c.mountns, err = os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", c.pid)); err != nil {
+			return err
+		}
+	}
 	if r.Network != nil {
 		attached, err := r.Network(ctx, c.pid)
 		if err != nil {
@@ -142,6 +170,7 @@ func (c *Container) removeState() error {
 		if err := unix.Unmount(c.state, unix.MNT_DETACH); err != nil {
 			return fmt.Errorf("unmounting the state directory: %w", err)
 		}
+		c.mounted = false
 	}
 	return os.RemoveAll(c.state)
 }
@@ -182,6 +211,7 @@ func (c *Container) wait() (int, error) {
 	if state == nil {
 		return 125, fmt.Errorf("waiting for the container: %w", err)
 	}
+	killMembers(c.mountns)
 	c.streams.drain()
 	ws, ok := state.Sys().(syscall.WaitStatus)
 	if !ok {
@@ -205,13 +235,13 @@ func (c *Container) Close() error {
 	c.closed.Do(func() {
 		_ = c.Signal(unix.SIGKILL)
 		_, _ = c.Wait()
-		err = c.undo()
+		err = errors.Join(c.undo(), c.endService())
 		close(c.gone)
 	})
 	return err
 }
 
-// undo takes down what start has built, as far as it came.
+// undo takes down what start has built, as far as it came, and leaves c as before start.
 func (c *Container) undo() error {
 	var errs []error
 	if c.streams != nil {
@@ -224,13 +254,12 @@ func (c *Container) undo() error {
 		if c.pid != 0 {
 			_ = c.process.Signal(unix.SIGKILL)
 			_, _ = c.process.Wait()
+			killMembers(c.mountns)
 		}
 		errs = append(errs, c.box.Destroy())
 	}
-	if c.served != nil {
-		errs = append(errs, c.endService())
-	}
 	errs = append(errs, c.removeState())
+	c.streams, c.network, c.box = nil, nil, nil
 	return errors.Join(errs...)
 }
 
@@ -239,6 +268,9 @@ const serviceGrace = 2 * time.Second
 
 // endService waits for the supervisor, which ends by itself with the container's last process.
 func (c *Container) endService() error {
+	if c.served == nil {
+		return nil
+	}
 	defer c.stop()
 	if c.pid == 0 {
 		c.stop() // nobody has come to be served

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,12 +49,44 @@ func (r *route) configure(c Config) error {
 	if err := r.up(device, c.MTU); err != nil {
 		return fmt.Errorf("bringing network device %q up: %w", c.Name, err)
 	}
+	for _, a := range c.Addresses {
+		if err := usable(a.Addr()); err != nil {
+			return fmt.Errorf("waiting for the address %s: %w", a.Addr(), err)
+		}
+	}
 	for _, g := range c.Gateways {
 		if err := r.defaultRoute(device, g); err != nil {
 			return fmt.Errorf("setting the default route to %s: %w", g, err)
 		}
 	}
 	return nil
+}
+
+// The kernel finishes some of its work behind our back, in less than a millisecond on an idle
+// machine. A payload that is faster than that would lose its first packet and a second with it.
+const (
+	settleStep  = 200 * time.Microsecond
+	settleSteps = 500
+)
+
+// usable waits until packets can have the address a, which IPv6 allows only when it has been looked
+// at for duplicates, even if the look is to be left out. The thread is in the namespace.
+func usable(a netip.Addr) error {
+	if a.Is4() {
+		return nil
+	}
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for range settleSteps {
+		if err := unix.Bind(fd, &unix.SockaddrInet6{Addr: a.As16()}); err != unix.EADDRNOTAVAIL {
+			return err
+		}
+		time.Sleep(settleStep)
+	}
+	return nil // it will be, and IPv4 is there
 }
 
 // index gives the number of a device.
@@ -147,34 +180,79 @@ func (m *message) attribute(kind uint16, value []byte) {
 
 // ask sends a request and waits for the kernel's word on it, which comes before sendto returns.
 func (r *route) ask(kind, flags uint16, body message) error {
+	if err := r.send(kind, flags|unix.NLM_F_ACK, body); err != nil {
+		return err
+	}
+	kind, answer, err := r.receive()
+	if err != nil {
+		return err
+	}
+	if kind != unix.NLMSG_ERROR || len(answer) < 4 {
+		return errAnswer
+	}
+	if code := int32(binary.NativeEndian.Uint32(answer)); code != 0 {
+		return unix.Errno(-code)
+	}
+	return nil
+}
+
+const operUp = 6 // IF_OPER_UP, linux/if.h
+
+// operstate gives the operational state of a device (RFC 2863).
+func (r *route) operstate(device uint32) (byte, error) {
+	if err := r.send(unix.RTM_GETLINK, 0, linkMessage(device, 0, 0)); err != nil {
+		return 0, err
+	}
+	kind, answer, err := r.receive()
+	if err != nil {
+		return 0, err
+	}
+	if kind != unix.RTM_NEWLINK || len(answer) < unix.SizeofIfInfomsg {
+		return 0, errAnswer
+	}
+	for rest := answer[unix.SizeofIfInfomsg:]; len(rest) >= unix.SizeofRtAttr; {
+		length := int(binary.NativeEndian.Uint16(rest))
+		if length < unix.SizeofRtAttr || length > len(rest) {
+			break
+		}
+		if binary.NativeEndian.Uint16(rest[2:]) == unix.IFLA_OPERSTATE && length > unix.SizeofRtAttr {
+			return rest[unix.SizeofRtAttr], nil
+		}
+		rest = rest[min(len(rest), (length+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
+	}
+	return 0, errAnswer
+}
+
+var errAnswer = errors.New("unexpected answer from the kernel")
+
+func (r *route) send(kind, flags uint16, body message) error {
 	r.sequence++
 	out := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(body)))
 	out = binary.NativeEndian.AppendUint16(out, kind)
-	out = binary.NativeEndian.AppendUint16(out, flags|unix.NLM_F_REQUEST|unix.NLM_F_ACK)
+	out = binary.NativeEndian.AppendUint16(out, flags|unix.NLM_F_REQUEST)
 	out = binary.NativeEndian.AppendUint32(out, r.sequence)
 	out = binary.NativeEndian.AppendUint32(out, 0)
-	if err := unix.Sendto(r.fd, append(out, body...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return err
-	}
-	var in [4096]byte
+	return unix.Sendto(r.fd, append(out, body...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+}
+
+// receive gives the first message that answers the last request.
+func (r *route) receive() (kind uint16, body []byte, err error) {
+	in := make([]byte, 32<<10) // more than a description of a device
 	for {
-		n, _, err := unix.Recvfrom(r.fd, in[:], 0)
-		if errors.Is(err, unix.EINTR) {
+		n, _, err := unix.Recvfrom(r.fd, in, 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return 0, nil, err
+		case n < unix.SizeofNlMsghdr || binary.NativeEndian.Uint32(in[8:]) != r.sequence:
 			continue
 		}
-		if err != nil {
-			return err
+		length := min(int(binary.NativeEndian.Uint32(in)), n)
+		if length < unix.SizeofNlMsghdr {
+			return 0, nil, errAnswer
 		}
-		if n < unix.SizeofNlMsghdr+4 || binary.NativeEndian.Uint32(in[8:]) != r.sequence {
-			continue
-		}
-		if binary.NativeEndian.Uint16(in[4:]) != unix.NLMSG_ERROR {
-			return errors.New("unexpected answer from the kernel")
-		}
-		if code := int32(binary.NativeEndian.Uint32(in[unix.SizeofNlMsghdr:])); code != 0 {
-			return unix.Errno(-code)
-		}
-		return nil
+		return binary.NativeEndian.Uint16(in[4:]), in[unix.SizeofNlMsghdr:length], nil
 	}
 }
 

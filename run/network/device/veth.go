@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,14 +23,11 @@ var hardware = []byte{0x02, 0x42, 10, 0, 2, 100}
 // Neither end asks for link-layer addresses (IFF_NOARP): there is nobody else on the wire. Packets
 // are read whoever they are for, and written to the address of the container's end.
 func openVeth(netns int, c Config) (*Device, error) {
-	var d *Device
-	err := onThread(func() (err error) {
-		d, err = makePair(netns, c)
-		return err
-	})
+	ours, err := makePair(netns, c)
 	if err != nil {
 		return nil, err
 	}
+	defer ours.route.close()
 	err = onThread(func() error {
 		if err := enter(netns); err != nil {
 			return err
@@ -41,40 +39,83 @@ func openVeth(netns int, c Config) (*Device, error) {
 		defer r.close()
 		return r.configure(c)
 	})
+	if err == nil {
+		err = ours.settle()
+	}
 	if err != nil {
-		d.Close()
+		ours.device.Close()
 		return nil, err
 	}
-	return d, nil
+	return ours.device, nil
 }
 
-// makePair makes the pair and our end's namespace, in which it leaves the thread.
-func makePair(netns int, c Config) (*Device, error) {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return nil, fmt.Errorf("making a network namespace: %w", err)
+// pair is our end of a veth pair. Its sockets stay in the namespace they were made in, whichever
+// thread uses them.
+type pair struct {
+	device *Device
+	route  *route
+	index  uint32
+}
+
+// makePair makes the pair and our end's namespace.
+func makePair(netns int, c Config) (*pair, error) {
+	p := &pair{}
+	err := onThread(func() (err error) {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("making a network namespace: %w", err)
+		}
+		if netns < 0 { // only to try
+			if netns, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+				return err
+			}
+			defer unix.Close(netns)
+		}
+		if p.route, err = dialRoute(); err != nil {
+			return err
+		}
+		return p.make(netns, c)
+	})
+	if err != nil && p.route != nil {
+		p.route.close()
 	}
-	r, err := dialRoute()
+	return p, err
+}
+
+func (p *pair) make(netns int, c Config) error {
+	if err := p.route.makeVeth(netns, c); err != nil {
+		return fmt.Errorf("making network device %q: %w", c.Name, err)
+	}
+	var err error
+	if p.index, err = p.route.index(vethName); err != nil {
+		return err
+	}
+	if err := errors.Join(p.route.quiet(p.index), p.route.up(p.index, 0)); err != nil {
+		return fmt.Errorf("bringing network device %q up: %w", vethName, err)
+	}
+	fd, err := packetSocket(int(p.index))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer r.close()
-	if err := r.makeVeth(netns, c); err != nil {
-		return nil, fmt.Errorf("making network device %q: %w", c.Name, err)
+	p.device = New(fd, "veth")
+	p.device.send, p.device.Unsummed = sendTo(int(p.index)), true
+	return nil
+}
+
+// settle waits until the kernel has noticed that our end has a carrier, which it has since the other
+// end is up; what is sent before is lost.
+func (p *pair) settle() error {
+	for range settleSteps {
+		state, err := p.route.operstate(p.index)
+		if err != nil {
+			return fmt.Errorf("looking at network device %q: %w", vethName, err)
+		}
+		if state == operUp {
+			// The state is set a little before the device can send, under the lock that this takes.
+			return p.route.up(p.index, 0)
+		}
+		time.Sleep(settleStep)
 	}
-	index, err := r.index(vethName)
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(r.quiet(index), r.up(index, 0)); err != nil {
-		return nil, fmt.Errorf("bringing network device %q up: %w", vethName, err)
-	}
-	fd, err := packetSocket(int(index))
-	if err != nil {
-		return nil, err
-	}
-	d := New(fd, "veth")
-	d.send, d.Unsummed = sendTo(int(index)), true
-	return d, nil
+	return nil
 }
 
 // makeVeth makes a pair whose peer is the container's.
@@ -144,19 +185,10 @@ func sendTo(index int) func(fd int, pieces [][]byte) error {
 
 // checkVeth makes a pair in a namespace of its own.
 func checkVeth() error {
-	return onThread(func() error {
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			return err
-		}
-		netns, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(netns)
-		d, err := makePair(netns, Config{Name: "eth0", MTU: 1500})
-		if err != nil {
-			return err
-		}
-		return d.Close()
-	})
+	p, err := makePair(-1, Config{Name: "eth0", MTU: 1500})
+	if err != nil {
+		return err
+	}
+	p.route.close()
+	return p.device.Close()
 }

@@ -1,0 +1,113 @@
+package sandbox
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Hosts that are containers themselves often hide parts of their /proc and /sys. The kernel then
+// refuses new mounts of these filesystems in a user namespace, because they would show what was
+// hidden (mount_too_revealing in fs/namespace.c). The next rung is the host's own mount, bound; with
+// /proc goes the pid namespace, whose processes a bound /proc would not show. What was refused once is
+// not tried again in this process.
+
+var refused struct {
+	sync.Mutex
+	kinds []string
+}
+
+// mountKinds are the filesystems that can be refused, and have another rung.
+var mountKinds = []string{"proc", "sysfs", "cgroup", "mqueue"}
+
+// refusedMount tells which filesystem the failed start could not mount.
+func refusedMount(err error) (kind string, ok bool) {
+	var failed *StartError
+	if !errors.As(err, &failed) || !strings.HasSuffix(failed.Err.Error(), syscall.EPERM.Error()) {
+		return "", false
+	}
+	for _, kind := range mountKinds {
+		if strings.HasPrefix(failed.Err.Error(), `error mounting "`+kind+`" to rootfs at `) {
+			return kind, true
+		}
+	}
+	return "", false
+}
+
+// refuse notes a refusal; false when it was known, so that trying again is of no use.
+func refuse(kind string) bool {
+	refused.Lock()
+	defer refused.Unlock()
+	if slices.Contains(refused.kinds, kind) {
+		return false
+	}
+	refused.kinds = append(refused.kinds, kind)
+	return true
+}
+
+// allowed is the specification as far as the host allows it.
+func allowed(s *specs.Spec) *specs.Spec {
+	refused.Lock()
+	kinds := slices.Clone(refused.kinds)
+	refused.Unlock()
+	if len(kinds) == 0 {
+		return s
+	}
+	less, linux := *s, *s.Linux
+	less.Linux = &linux
+	less.Mounts = nil
+	for _, m := range s.Mounts {
+		switch {
+		case !slices.Contains(kinds, m.Type):
+			less.Mounts = append(less.Mounts, m)
+		case m.Type == "proc":
+			less.Mounts = append(less.Mounts, specs.Mount{Destination: m.Destination, Type: "bind", Source: "/proc", Options: []string{"rbind", "rprivate"}})
+			linux.Namespaces = slices.DeleteFunc(slices.Clone(linux.Namespaces), func(n specs.LinuxNamespace) bool { return n.Type == specs.PIDNamespace })
+		case m.Type == "sysfs":
+			less.Mounts = append(less.Mounts, specs.Mount{Destination: m.Destination, Type: "bind", Source: "/sys", Options: []string{"rbind", "rprivate", "ro", "rro"}})
+		}
+	}
+	return &less
+}
+
+func hasPIDNamespace(s *specs.Spec) bool {
+	return slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.PIDNamespace })
+}
+
+// killMembers ends the processes that a container without a pid namespace has left: those in its
+// mount namespace, which nobody else is in.
+func killMembers(mountns string) {
+	if mountns == "" {
+		return
+	}
+	for range 100 { // one that forks while we look is found the next time
+		found := false
+		entries, err := os.ReadDir("/proc")
+		if err != nil {
+			return
+		}
+		for _, e := range entries {
+			pid, err := strconv.Atoi(e.Name())
+			if err != nil {
+				continue
+			}
+			if ns, err := os.Readlink(filepath.Join("/proc", e.Name(), "ns/mnt")); err != nil || ns != mountns {
+				continue
+			}
+			if unix.Kill(pid, unix.SIGKILL) == nil {
+				found = true
+			}
+		}
+		if !found {
+			return
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/runc/libcontainer"
+	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/rootless/enter"
@@ -42,6 +43,7 @@ type Container struct {
 // Start makes the container and starts its payload. The error is a *StartError; nothing is left then.
 // When ctx is cancelled before the payload starts, it does not start; afterwards ctx has no effect.
 func Start(ctx context.Context, r Request) (*Container, error) {
+	logrus.SetOutput(io.Discard) // libcontainer's advice is for its own command; its errors say enough
 	c := &Container{state: r.StateDir, gone: make(chan struct{})}
 	result := make(chan error)
 	go func() {

@@ -33,22 +33,25 @@ func (t *staged) drop() error {
 
 // stage unpacks a layer blob, compressed or not, into a directory of its own. known is its digest
 // when the caller checks it while the stream is read; the whole stream is read in any case.
-func (s *Store) stage(ctx context.Context, stream io.Reader, known digest.Digest) (t *staged, in incoming, err error) {
+func (s *Store) stage(ctx context.Context, stream io.Reader, known digest.Digest) (*staged, incoming, error) {
 	dir, err := s.tempDir("layer-")
 	if err != nil {
-		return nil, in, fmt.Errorf("making a place for it: %w", err)
+		return nil, incoming{}, fmt.Errorf("making a place for it: %w", err)
 	}
-	t = &staged{dir: dir}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, t.drop())
-		}
-	}()
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return nil, in, err
+	t := &staged{dir: dir}
+	in, err := s.unpack(ctx, t, stream, known)
+	if err != nil {
+		return nil, in, errors.Join(err, t.drop())
+	}
+	return t, in, nil
+}
+
+func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known digest.Digest) (in incoming, err error) {
+	if err := os.Chmod(t.dir, 0o755); err != nil {
+		return in, err
 	}
 	if t.tarSplit, err = s.tempFile(); err != nil {
-		return nil, in, err
+		return in, err
 	}
 	blob := &meter{r: canceled{ctx, stream}}
 	if known == "" {
@@ -56,21 +59,21 @@ func (s *Store) stage(ctx context.Context, stream io.Reader, known digest.Digest
 	}
 	plain, compressed, err := compression.AutoDecompress(bufio.NewReaderSize(blob, 64<<10))
 	if err != nil {
-		return nil, in, fmt.Errorf("decompressing it: %w", err)
+		return in, fmt.Errorf("decompressing it: %w", err)
 	}
 	defer plain.Close()
 	tar := &meter{r: plain, hash: sha256.New()}
 	ahead := newReadAhead(tar)
 	o := s.applyOptions()
 	o.Split = layer.NewSplitter(t.tarSplit)
-	applied, err := layer.Apply(ahead, dir, o)
+	applied, err := layer.Apply(ahead, t.dir, o)
 	ahead.Close()
 	if err != nil {
-		return nil, in, err
+		return in, err
 	}
 	// What lies behind the compressed stream still belongs to the blob and its digest.
 	if _, err := io.Copy(io.Discard, blob); err != nil {
-		return nil, in, err
+		return in, err
 	}
 	in = incoming{digest: known, size: blob.n}
 	if known == "" {
@@ -81,7 +84,7 @@ func (s *Store) stage(ctx context.Context, stream io.Reader, known digest.Digest
 	if compressed {
 		t.compressed, t.compressedSize = in.digest, in.size
 	}
-	return t, in, nil
+	return in, nil
 }
 
 // meter counts, and digests when hash is set, what is read through it.

@@ -1,0 +1,702 @@
+package storage
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gcr "github.com/google/go-containerregistry/pkg/registry"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/storage/image"
+	"github.com/dhow-containers/dhow/storage/progress"
+	"github.com/dhow-containers/dhow/storage/registry"
+	"github.com/dhow-containers/dhow/storage/working"
+)
+
+// openStore makes a store of this process's own mapping. The tests of other mappings are scripts of
+// the binary; here root of any namespace will do.
+func openStore(t *testing.T) *Store {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: run as root or in a user namespace")
+	}
+	return openAt(t, t.TempDir())
+}
+
+func openAt(t *testing.T, dir string) *Store {
+	t.Helper()
+	m := idmap.Mapping{Kind: idmap.Root}
+	if working.Userxattr() {
+		m.Kind = idmap.Subids
+	}
+	policy := filepath.Join(t.TempDir(), "policy.json")
+	if err := os.WriteFile(policy, []byte(`{"default":[{"type":"insecureAcceptAnything"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CONTAINERS_POLICY_JSON", policy)
+	conf := filepath.Join(t.TempDir(), "registries.conf")
+	if err := os.WriteFile(conf, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(Options{Dir: dir, Mapping: m, Registry: &registry.Settings{RegistryConf: conf, Home: t.TempDir()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.library(); err != nil {
+		t.Skipf("no store can be made here: %v", err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func startRegistry(t *testing.T) string {
+	t.Helper()
+	srv := httptest.NewServer(gcr.New(gcr.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(srv.URL, "http://")
+}
+
+// tarOf makes a tar of files: name → content; names that end in a slash are directories.
+func tarOf(t testing.TB, names ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, n := range names {
+		name, content, _ := strings.Cut(n, "=")
+		h := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(content)), ModTime: time.Unix(1e9, 0)}
+		if strings.HasSuffix(name, "/") {
+			h.Typeflag, h.Mode = tar.TypeDir, 0o755
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, content)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+var ctx = context.Background()
+
+// makeImage imports an image of one layer.
+func makeImage(t *testing.T, s *Store, name string, files ...string) Image {
+	t.Helper()
+	img, err := s.Import(ctx, bytes.NewReader(tarOf(t, files...)), ImportOptions{Name: name, Created: time.Unix(1e9, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// addLayer commits an image of one more layer, as a build does.
+func addLayer(t *testing.T, s *Store, base Image, name string, change func(merged string)) Image {
+	t.Helper()
+	w := working.Work{Dir: filepath.Join(s.Dir(), "work-"+name)}
+	var ids []string
+	for _, l := range base.Layers {
+		w.Lowers = append(w.Lowers, l.Dir)
+		ids = append(ids, l.ID)
+	}
+	if err := w.Mount(); err != nil {
+		t.Skipf("no overlay here: %v", err)
+	}
+	change(w.Merged())
+	if err := errors.Join(w.Unmount(), w.Finish()); err != nil {
+		t.Fatal(err)
+	}
+	epoch := time.Unix(1e9, 0)
+	l, err := s.Adopt(ids[len(ids)-1], w.Upper(), nil, AdoptOptions{Epoch: &epoch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := base.Config.Clone()
+	c.History = append(c.History, image.History{CreatedBy: name})
+	img, err := s.Commit(CommitOptions{Layers: append(ids, l.ID), Config: c, Names: []string{name}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+func layerCount(t *testing.T, s *Store) int {
+	t.Helper()
+	r, err := s.layerRecords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(r)
+}
+
+func TestLookup(t *testing.T) {
+	s := openStore(t)
+	a := makeImage(t, s, "alpine", "etc/", "etc/a=1")
+	b := makeImage(t, s, "localhost/mine:v1", "etc/", "etc/b=2")
+	for name, want := range map[string]string{
+		"alpine":                          a.ID,
+		"alpine:latest":                   a.ID,
+		"library/alpine":                  a.ID,
+		"docker.io/alpine":                a.ID,
+		"docker.io/library/alpine:latest": a.ID,
+		"index.docker.io/library/alpine":  a.ID,
+		a.ID:                              a.ID,
+		a.ID[:12]:                         a.ID,
+		"sha256:" + a.ID:                  a.ID,
+		"mine:v1":                         b.ID,
+		"localhost/mine:v1":               b.ID,
+	} {
+		if img, err := s.Lookup(name); err != nil || img.ID != want {
+			t.Errorf("%s: %s %v, want %s", name, short(img.ID), err, short(want))
+		}
+	}
+	for _, name := range []string{"alpine:3", "mine", "quay.io/alpine", strings.Repeat("0", 64), "nosuch", "docker.io/localhost/mine:v1"} {
+		if img, err := s.Lookup(name); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: %s %v", name, short(img.ID), err)
+		}
+	}
+	for _, name := range []string{"", "Alpine", "a b", "-x", strings.Repeat("x", 5000), "a@sha256:short", "x:" + strings.Repeat("t", 129)} {
+		if _, err := s.Lookup(name); err == nil || errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if a.Layers[0].ID != a.Layers[0].DiffID.Encoded() {
+		t.Error("the first layer's id is not its diff id")
+	}
+}
+
+func TestTagMovesAndRemoveUntags(t *testing.T) {
+	s := openStore(t)
+	a := makeImage(t, s, "one:1", "f=1")
+	b := makeImage(t, s, "two:1", "f=2")
+	if err := s.Tag("one:1", "x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Tag(b.ID, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if img, err := s.Lookup("x"); err != nil || img.ID != b.ID {
+		t.Errorf("x is %s, %v", short(img.ID), err)
+	}
+	s.Close() // what it holds as the maker of the layers
+	rep, err := s.Remove("two:1", RemoveOptions{})
+	if err != nil || len(rep.Deleted) != 0 || !slices.Equal(rep.Untagged, []string{"docker.io/library/two:1"}) {
+		t.Errorf("%+v %v", rep, err)
+	}
+	// By id with one repository left it goes, with its layer.
+	if rep, err = s.Remove(b.ID[:12], RemoveOptions{}); err != nil || len(rep.Deleted) != 2 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	if _, err := os.Stat(b.Layers[0].Dir); !os.IsNotExist(err) {
+		t.Errorf("the layer is still there: %v", err)
+	}
+	if err := s.Tag("one:1", "other:2"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Remove(a.ID, RemoveOptions{}); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "multiple repositories") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.Remove(a.ID, RemoveOptions{Force: true}); err != nil {
+		t.Error(err)
+	}
+	if n := layerCount(t, s); n != 0 {
+		t.Errorf("%d layers left", n)
+	}
+}
+
+// TestSharedLayers: a layer stays while an image, a pin or a process needs it, and goes after.
+func TestSharedLayers(t *testing.T) {
+	s := openStore(t)
+	base := makeImage(t, s, "base", "etc/", "etc/a=1", "tmp/")
+	child := addLayer(t, s, base, "child", func(m string) {
+		if err := os.WriteFile(m+"/etc/b", []byte("b"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(m + "/tmp"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if len(child.Layers) != 2 || child.Layers[0].ID != base.Layers[0].ID {
+		t.Fatalf("layers %+v", child.Layers)
+	}
+	s.Close() // the lease of the building process
+	if rep, err := s.Remove("base", RemoveOptions{}); err != nil || len(rep.Deleted) != 1 {
+		t.Fatalf("%+v %v", rep, err)
+	}
+	top := child.Layers[1].ID
+	if err := s.Pin(top, "cache:k"); err != nil {
+		t.Fatal(err)
+	}
+	if rep, err := s.Remove("child", RemoveOptions{}); err != nil || len(rep.Deleted) != 1 || layerCount(t, s) != 2 {
+		t.Fatalf("%+v %v, %d layers", rep, err, layerCount(t, s))
+	}
+	other := openAt(t, s.Dir())
+	if err := other.HoldLayers(top); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unpin(top, "cache:k"); err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := s.Sweep(); err != nil || len(gone) != 0 {
+		t.Fatalf("held layers went: %v %v", gone, err)
+	}
+	other.Close()
+	if gone, err := s.Sweep(); err != nil || !slices.Equal(gone, []string{top, base.Layers[0].ID}) {
+		t.Fatalf("%v %v", gone, err)
+	}
+	if err := s.Pin(top, "x"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("pinned what is gone: %v", err)
+	}
+}
+
+func TestRemoveAsksContainers(t *testing.T) {
+	s := openStore(t)
+	img := makeImage(t, s, "used", "f=1")
+	users := []User{{Container: "c0ffee", Running: true, Layers: []string{img.Layers[0].ID}}}
+	ask := func(Image) ([]User, error) { return users, nil }
+	for _, force := range []bool{false, true} {
+		if _, err := s.Remove("used", RemoveOptions{Force: force, Users: ask}); !errors.Is(err, ErrInUse) {
+			t.Errorf("force %v: %v", force, err)
+		}
+	}
+	users[0].Running = false
+	if _, err := s.Remove("used", RemoveOptions{Users: ask}); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "must force") {
+		t.Errorf("got %v", err)
+	}
+	s.Close()
+	if _, err := s.Remove("used", RemoveOptions{Force: true, Users: ask}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(img.Layers[0].Dir); err != nil {
+		t.Errorf("the stopped container lost its layer: %v", err)
+	}
+	if err := s.Unpin(img.Layers[0].ID, "container:c0ffee"); err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := s.Sweep(); err != nil || len(gone) != 1 {
+		t.Errorf("%v %v", gone, err)
+	}
+}
+
+// TestChainBlocksRemoval: what run holds is not removed under it.
+func TestChainBlocksRemoval(t *testing.T) {
+	s := openStore(t)
+	makeImage(t, s, "x", "f=1")
+	s.Close()
+	c, err := s.Chain("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	removed := make(chan error, 1)
+	go func() { _, err := openAtQuiet(s.Dir()).Remove("x", RemoveOptions{}); removed <- err }()
+	select {
+	case err := <-removed:
+		t.Fatalf("removed while held: %v", err)
+	case <-time.After(150 * time.Millisecond):
+	}
+	if _, err := os.Stat(c.Layers[0].Dir); err != nil {
+		t.Error(err)
+	}
+	c.Close()
+	if err := <-removed; err != nil {
+		t.Error(err)
+	}
+}
+
+func openAtQuiet(dir string) *Store {
+	s, _ := Open(Options{Dir: dir, Mapping: idmap.Mapping{Kind: idmap.Root}})
+	return s
+}
+
+// TestKilled: what a killed command left is gone after the next one that writes.
+func TestKilled(t *testing.T) {
+	s := openStore(t)
+	img := makeImage(t, s, "whole", "f=1")
+	lib, _ := s.library()
+	half := strings.Repeat("ab", 32)
+	if _, err := lib.CreateImage(half, []string{"docker.io/library/half:latest"}, img.Layers[0].ID, `{"v":1}`, nil); err != nil {
+		t.Fatal(err)
+	}
+	// A lease and its files of a process that is no more.
+	for _, p := range []string{"leases/1-dead", "tmp/1-dead/layer-1/f"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(s.Dir(), p)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.Dir(), p), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l, _ := s.Images(); len(l) != 1 {
+		t.Errorf("the half image is listed: %d", len(l))
+	}
+	if _, err := s.Lookup("half"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the half image is found: %v", err)
+	}
+	if _, err := openAt(t, s.Dir()).library(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(s.Dir(), "tmp/1-dead")); !os.IsNotExist(err) {
+		t.Errorf("files are left: %v", err)
+	}
+	if lib.Exists(half) {
+		t.Error("the half image is left")
+	}
+	if _, err := s.Lookup("whole"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPushPull(t *testing.T) {
+	host := startRegistry(t)
+	s := openStore(t)
+	base := makeImage(t, s, "base", "etc/", "etc/a="+strings.Repeat("a", 100000), "tmp/", "tmp/x=1")
+	img := addLayer(t, s, base, "img", func(m string) {
+		if err := errors.Join(os.WriteFile(m+"/etc/b", []byte("b"), 0o4755), os.Chmod(m+"/etc/b", 0o4755), os.RemoveAll(m+"/tmp")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for _, o := range []PushOptions{{}, {Format: "docker"}, {Format: "oci", Compression: "zstd"}} {
+		t.Run(o.Format+o.Compression, func(t *testing.T) {
+			name := host + "/r/img:" + o.Format + "x" + o.Compression
+			sum, err := s.Push(ctx, "img", name, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := s.Push(ctx, "img", name, o)
+			if err != nil || again != sum {
+				t.Errorf("pushed again: %s %v", again, err)
+			}
+			fresh := openAt(t, t.TempDir())
+			var events []progress.Event
+			got, err := fresh.Pull(ctx, name, PullOptions{Progress: func(e progress.Event) { events = append(events, e) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.ID != img.ID || got.Digest != sum || !slices.Contains(got.Digests, host+"/r/img@"+sum.String()) {
+				t.Errorf("pulled %s %s %v, want %s %s", got.ID, got.Digest, got.Digests, img.ID, sum)
+			}
+			if ended := ends(events); len(ended) != 2 {
+				t.Errorf("progress ended %v", ended)
+			}
+			if b, err := os.ReadFile(got.Layers[1].Dir + "/etc/b"); err != nil || string(b) != "b" {
+				t.Errorf("%q %v", b, err)
+			}
+			// By digest, and a second time: nothing travels.
+			events = nil
+			if _, err := fresh.Pull(ctx, host+"/r/img@"+sum.String(), PullOptions{Progress: func(e progress.Event) { events = append(events, e) }}); err != nil {
+				t.Error(err)
+			}
+			for id, state := range ends(events) {
+				if state != progress.Cached {
+					t.Errorf("%s travelled again (%v)", id, state)
+				}
+			}
+			if _, err := fresh.Lookup(host + "/r/img@" + sum.String()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func ends(events []progress.Event) map[string]progress.State {
+	m := map[string]progress.State{}
+	for _, e := range events {
+		if e.State != progress.Running {
+			m[e.ID] = e.State
+		}
+	}
+	return m
+}
+
+func TestSaveLoad(t *testing.T) {
+	s := openStore(t)
+	base := makeImage(t, s, "base:1", "etc/", "etc/a=1", "tmp/", "tmp/x=1")
+	img := addLayer(t, s, base, "img", func(m string) { os.RemoveAll(m + "/tmp") })
+	if err := s.Tag("img", "quay.io/other/name:2"); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"", "docker-archive", "oci-archive"} {
+		t.Run(format, func(t *testing.T) {
+			names := []string{"img:latest", "quay.io/other/name:2", "base:1"}
+			if format == "oci-archive" {
+				names = names[:1]
+			}
+			var out, out2 bytes.Buffer
+			if err := s.Save(ctx, names, &out, format, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Save(ctx, names, &out2, format, nil); err != nil || (format != "oci-archive" && !bytes.Equal(out.Bytes(), out2.Bytes())) {
+				t.Errorf("saved twice: %v, equal %v", err, bytes.Equal(out.Bytes(), out2.Bytes()))
+			}
+			var zipped bytes.Buffer
+			z := gzip.NewWriter(&zipped)
+			z.Write(out.Bytes())
+			z.Close()
+			fresh := openAt(t, t.TempDir())
+			loaded, err := fresh.Load(ctx, &zipped, nil)
+			if err != nil || loaded[0].ID != img.ID {
+				t.Fatalf("%v %v", loaded, err)
+			}
+			for _, n := range names {
+				if _, err := fresh.Lookup(n); err != nil {
+					t.Error(err)
+				}
+			}
+			if left, _ := filepath.Glob(filepath.Join(fresh.Dir(), "tmp", "*", "*")); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+	if err := s.Save(ctx, []string{"img", "nosuch"}, io.Discard, "", nil); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	if err := s.Save(ctx, []string{"img"}, io.Discard, "zip", nil); err == nil {
+		t.Error("saved as zip")
+	}
+}
+
+// TestHostileArchives: docker-archives whose parts do not belong together, or lead elsewhere.
+func TestHostileArchives(t *testing.T) {
+	s := openStore(t)
+	layer := tarOf(t, "f=1")
+	config := func(diff string) string {
+		return fmt.Sprintf(`{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[%q]}}`, diff)
+	}
+	right := digest.FromBytes(layer).String()
+	wrong := digest.FromString("x").String()
+	for name, files := range map[string][]string{
+		"empty":                 nil,
+		"no manifest":           {"x=1"},
+		"A10 diff id":           {"manifest.json=" + manifestJSON("c.json", "l.tar"), "c.json=" + config(wrong), "l.tar=" + string(layer)},
+		"A10 layer count":       {"manifest.json=" + manifestJSON("c.json", "l.tar"), "c.json=" + `{"rootfs":{"type":"layers","diff_ids":[]}}`, "l.tar=" + string(layer)},
+		"A14 config dotdot":     {"manifest.json=" + manifestJSON("../../../../etc/passwd", "l.tar"), "l.tar=" + string(layer)},
+		"A14 layer absolute":    {"manifest.json=" + manifestJSON("c.json", "/etc/passwd"), "c.json=" + config(right)},
+		"A14 layer missing":     {"manifest.json=" + manifestJSON("c.json", "l.tar"), "c.json=" + config(right)},
+		"config is no JSON":     {"manifest.json=" + manifestJSON("c.json", "l.tar"), "c.json=}", "l.tar=" + string(layer)},
+		"layer is no tar":       {"manifest.json=" + manifestJSON("c.json", "l.tar"), "c.json=" + config(digest.FromString("junk").String()), "l.tar=junk"},
+		"bad name":              {"manifest.json=" + strings.Replace(manifestJSON("c.json", "l.tar"), "x:y", "../X", 1), "c.json=" + config(right), "l.tar=" + string(layer)},
+		"manifest of 100 items": {"manifest.json=[" + strings.Repeat("{},", 99) + "{}]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if l, err := s.Load(ctx, bytes.NewReader(tarOf(t, files...)), nil); err == nil {
+				t.Errorf("loaded %v", l)
+			}
+			if imgs, _ := s.Images(); len(imgs) != 0 {
+				t.Errorf("an image is there: %+v", imgs)
+			}
+		})
+	}
+	if _, err := s.Load(ctx, strings.NewReader("not a tar at all"), nil); err == nil {
+		t.Error("loaded text")
+	}
+	good := tarOf(t, "manifest.json="+manifestJSON("c.json", "l.tar"), "c.json="+config(right), "l.tar="+string(layer))
+	if _, err := s.Load(ctx, bytes.NewReader(good), nil); err != nil {
+		t.Errorf("the honest one: %v", err)
+	}
+	for n := 100; n < len(good)-2048; n += 700 {
+		if _, err := openAtTemp(t, s).Load(ctx, bytes.NewReader(good[:n]), nil); err == nil {
+			t.Errorf("loaded an archive cut at %d", n)
+		}
+	}
+}
+
+func openAtTemp(t *testing.T, s *Store) *Store { t.Helper(); return s }
+
+func manifestJSON(config, layer string) string {
+	b, _ := json.Marshal([]any{map[string]any{"Config": config, "RepoTags": []string{"x:y"}, "Layers": []string{layer}}})
+	return string(b)
+}
+
+// TestSameDiffElsewhere: one diff on two parents needs two directories.
+func TestSameDiffElsewhere(t *testing.T) {
+	host := startRegistry(t)
+	s := openStore(t)
+	write := func(m string) {
+		os.WriteFile(m+"/etc/n", []byte("n"), 0o644)
+		epoch := time.Unix(5, 0)
+		os.Chtimes(m+"/etc/n", epoch, epoch)
+		os.Chtimes(m+"/etc", epoch, epoch)
+	}
+	one := addLayer(t, s, makeImage(t, s, "a", "etc/", "etc/a=1"), "one", write)
+	two := addLayer(t, s, makeImage(t, s, "b", "etc/", "etc/b=1"), "two", write)
+	if one.Layers[1].DiffID != two.Layers[1].DiffID || one.Layers[1].ID == two.Layers[1].ID {
+		t.Fatalf("%+v %+v", one.Layers, two.Layers)
+	}
+	for _, n := range []string{"one", "two"} {
+		if _, err := s.Push(ctx, n, host+"/"+n, PushOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := openAt(t, t.TempDir())
+	for _, n := range []string{"one", "two"} {
+		img, err := fresh.Pull(ctx, host+"/"+n, PullOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(img.Layers[1].Dir + "/etc/n"); err != nil || string(b) != "n" {
+			t.Errorf("%q %v", b, err)
+		}
+	}
+}
+
+// TestImplied: directories a layer does not describe keep the owner and mode they have below.
+func TestImplied(t *testing.T) {
+	s := openStore(t)
+	base := tarOf(t, "home/", "home/u/", "home/u/f=1")
+	// Give home/u mode 0700 and an owner.
+	base = retar(t, base, func(h *tar.Header) {
+		if h.Name == "home/u/" {
+			h.Mode, h.Uid, h.Gid = 0o700, 5, 6
+		}
+	})
+	top := tarOf(t, "home/u/sub/g=2", ".wh.nothing=")
+	img := loadImage(t, s, base, top)
+	var st unix.Stat_t
+	if err := unix.Stat(img.Layers[1].Dir+"/home/u", &st); err != nil || st.Mode&0o7777 != 0o700 || st.Uid != 5 || st.Gid != 6 {
+		t.Errorf("home/u is %o %d:%d, %v", st.Mode, st.Uid, st.Gid, err)
+	}
+	if err := unix.Stat(img.Layers[1].Dir+"/home/u/sub", &st); err != nil || st.Mode&0o7777 != 0o755 {
+		t.Errorf("sub is %o, %v", st.Mode, err)
+	}
+}
+
+// TestOpaqueRoot: a layer that hides everything below it.
+func TestOpaqueRoot(t *testing.T) {
+	s := openStore(t)
+	img := loadImage(t, s, tarOf(t, "etc/", "etc/a=1", "bin/", "bin/x=1"), tarOf(t, ".wh..wh..opq=", "etc/", "etc/b=2"))
+	w := working.Work{Dir: filepath.Join(s.Dir(), "w"), Lowers: []string{img.Layers[0].Dir, img.Layers[1].Dir}}
+	if err := w.Mount(); err != nil {
+		t.Skipf("no overlay here: %v", err)
+	}
+	defer w.Unmount()
+	var seen []string
+	filepath.WalkDir(w.Merged(), func(p string, _ os.DirEntry, _ error) error {
+		seen = append(seen, strings.TrimPrefix(p, w.Merged()))
+		return nil
+	})
+	if got := strings.Join(seen, " "); got != " /etc /etc/b" {
+		t.Errorf("seen %q", got)
+	}
+}
+
+func retar(t *testing.T, in []byte, change func(*tar.Header)) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for r := tar.NewReader(bytes.NewReader(in)); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(h)
+		w.WriteHeader(h)
+		io.Copy(w, r)
+	}
+	w.Close()
+	return b.Bytes()
+}
+
+// loadImage makes an image of layer tars by way of an archive.
+func loadImage(t *testing.T, s *Store, layers ...[]byte) Image {
+	t.Helper()
+	files := []string{}
+	var names, diffs []string
+	for i, l := range layers {
+		names = append(names, fmt.Sprintf("%d.tar", i))
+		diffs = append(diffs, digest.FromBytes(l).String())
+		files = append(files, names[i]+"="+string(l))
+	}
+	c, _ := json.Marshal(map[string]any{"architecture": "amd64", "os": "linux", "rootfs": map[string]any{"type": "layers", "diff_ids": diffs}})
+	m, _ := json.Marshal([]any{map[string]any{"Config": "c.json", "Layers": names}})
+	files = append(files, "c.json="+string(c), "manifest.json="+string(m))
+	loaded, err := s.Load(ctx, bytes.NewReader(tarOf(t, files...)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := s.Lookup(loaded[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// TestCanceled: a cancelled pull ends at once and leaves no image.
+func TestCanceled(t *testing.T) {
+	host := startRegistry(t)
+	s := openStore(t)
+	makeImage(t, s, "img", "f="+strings.Repeat("x", 1<<20))
+	if _, err := s.Push(ctx, "img", host+"/img", PushOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	fresh := openAt(t, t.TempDir())
+	c, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := fresh.Pull(c, host+"/img", PullOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if l, _ := fresh.Images(); len(l) != 0 {
+		t.Errorf("%d images", len(l))
+	}
+}
+
+func TestPullPolicies(t *testing.T) {
+	host := startRegistry(t)
+	s := openStore(t)
+	if _, err := s.Pull(ctx, host+"/x", PullOptions{Policy: PullNever}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	makeImage(t, s, host+"/x", "f=1")
+	for _, p := range []PullPolicy{PullNever, PullMissing} {
+		if _, err := s.Pull(ctx, host+"/x", PullOptions{Policy: p}); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	if _, err := s.Pull(ctx, host+"/x", PullOptions{}); err == nil {
+		t.Error("pulled what the registry has not")
+	}
+	if _, err := s.Pull(ctx, host+"/x", PullOptions{Policy: PullMissing, Platform: "linux/arm64"}); err == nil {
+		t.Error("took an image of another platform")
+	}
+}
+
+func BenchmarkChain(b *testing.B) {
+	if os.Geteuid() != 0 {
+		b.Skip("needs root")
+	}
+	dir := b.TempDir()
+	s, err := Open(Options{Dir: dir, Mapping: idmap.Mapping{Kind: idmap.Root}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range 30 {
+		if _, err := s.Import(ctx, bytes.NewReader(tarOf(b, fmt.Sprintf("f=%d", i))), ImportOptions{Name: fmt.Sprintf("image%d", i)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		c, err := s.Chain("image7")
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.Close()
+	}
+}

@@ -13,8 +13,12 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// MaxSize is the largest Dockerfile read, in bytes. A larger one is an error, not cut.
-const MaxSize = 4 << 20
+// Limits of a Dockerfile. A larger one is an error, not cut. They are far above what anybody
+// writes, and keep the time and memory a hostile one takes small.
+const (
+	MaxSize  = 4 << 20 // bytes
+	MaxLines = 50_000
+)
 
 // File is a parsed Dockerfile, nothing expanded. It is read-only after Parse and may be planned
 // many times, from many goroutines.
@@ -69,6 +73,9 @@ func (f *File) parse() error {
 	if len(bytes.TrimSpace(f.Data)) == 0 {
 		return &Error{File: f.Name, Err: errors.New("the Dockerfile cannot be empty")}
 	}
+	if n := bytes.Count(f.Data, []byte("\n")); n > MaxLines {
+		return &Error{File: f.Name, Span: Span{MaxLines, MaxLines}, Err: fmt.Errorf("the Dockerfile has more than %d lines", MaxLines)}
+	}
 	if err := f.refuseBytes(); err != nil {
 		return err
 	}
@@ -77,7 +84,7 @@ func (f *File) parse() error {
 	}
 	tree, err := parser.Parse(bytes.NewReader(f.Data))
 	if err != nil {
-		return located(f.Name, f.Data, err)
+		return f.directiveLine(located(f.Name, f.Data, err))
 	}
 	f.Directives.Escape = tree.EscapeToken
 	checks, err := f.Checks()
@@ -146,6 +153,17 @@ func (f *File) directives() error {
 	}
 	_, f.Directives.Check, _, _ = parser.ParseDirective("check", f.Data)
 	return nil
+}
+
+// directiveLine corrects the place of a wrong directive: the parser counts the line after it has
+// looked at it.
+func (f *File) directiveLine(err *Error) error {
+	msg := err.Err.Error()
+	if strings.HasPrefix(msg, "invalid escape token") || strings.HasSuffix(msg, "parser directive can be used") {
+		err.Span.Start++
+		err.Span.End = err.Span.Start
+	}
+	return err
 }
 
 // builtIn tells whether the front end image is docker/dockerfile or docker/dockerfile-upstream, on

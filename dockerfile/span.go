@@ -118,10 +118,7 @@ func (s Span) ranges() []parser.Range {
 }
 
 // located turns an error of BuildKit's parser into ours, dropping the line number from its text.
-func located(name string, text []byte, err error) error {
-	if err == nil {
-		return nil
-	}
+func located(name string, text []byte, err error) *Error {
 	out := &Error{File: name, Err: err, text: text}
 	var loc *parser.LocationError
 	if errors.As(err, &loc) {

@@ -106,7 +106,7 @@ func (w Words) run(word string, vars Variables, lex *shell.Lex, single bool) (ou
 	}
 	switch {
 	case meter.over || len(out.Result) > MaxExpansion:
-		return shell.ProcessWordResult{}, used, fmt.Errorf("expanding %s gives more than %d KiB", shorten(word), MaxExpansion>>10)
+		return shell.ProcessWordResult{}, used, fmt.Errorf("expanding %s gives more than %d KiB or takes too much work", shorten(word), MaxExpansion>>10)
 	case err != nil:
 		return out, used, shortened(err)
 	}

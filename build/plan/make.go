@@ -139,7 +139,7 @@ func (m *maker) graph(target *stage) (*Graph, error) {
 		return nil, err
 	}
 	m.noteUnusedArgs()
-	g := &Graph{Final: target.node, Base: target.baseNode, Image: target.finished(m), Target: target.name,
+	g := &Graph{Final: target.node, Base: target.baseNode, Image: target.finished(m), Target: target.shown(),
 		Epoch: m.epoch, File: m.file}
 	g.Findings = append(slices.Clone(m.file.Findings), m.checks.Findings()...)
 	slices.SortStableFunc(g.Findings, func(a, b dockerfile.Finding) int { return a.Span.Start - b.Span.Start })
@@ -195,7 +195,7 @@ func withLabels(labels, more map[string]string) map[string]string {
 
 // maxSpent bounds the strings copied while planning: a few lines can make stages times variables
 // grow without end.
-const maxSpent = 8 << 20
+const maxSpent = 2 << 20
 
 var errTooLarge = errors.New("the Dockerfile makes too large a plan: too many stages, steps and variables at once")
 

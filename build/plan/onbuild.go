@@ -26,7 +26,7 @@ func (m *maker) addTriggers(s *stage) (bool, error) {
 	var added []command
 	reads := false
 	for _, text := range triggers {
-		if err := m.spend(len(text)/64 + 1); err != nil {
+		if err := m.spend(len(text)/16 + 50); err != nil {
 			return false, err
 		}
 		in, err := m.file.ParseTrigger(text, s.span)

@@ -179,7 +179,7 @@ func (a *at) secretMount(r dockerfile.Mount) (Mount, error) {
 	case r.Env == nil:
 		mt.Target = path.Join("/run/secrets", path.Base(mt.ID))
 	}
-	if mt.Target == "/" || mt.Target == "/run/secrets" {
+	if mt.Target == "/" || r.Target == "" && r.Env == nil && path.Dir(mt.Target) != "/run/secrets" {
 		return mt, fmt.Errorf("invalid mount target %q", mt.Target)
 	}
 	return mt, ownership(&mt, r)
@@ -229,8 +229,8 @@ func (a *at) origin(name string, src *stage, verb string) (Origin, error) {
 
 // inlineName checks the name of a heredoc's file: a plain name, as it becomes a path.
 func inlineName(name string) (string, error) {
-	clean := strings.TrimPrefix(path.Clean("/"+name), "/")
-	if clean == "" || strings.Contains(clean, "/") {
+	clean := strings.TrimPrefix(name, "/")
+	if clean == "" || clean == "." || clean == ".." || strings.ContainsAny(clean, "/\x00") {
 		return "", fmt.Errorf("heredoc %q: a path cannot be its name here", name)
 	}
 	return clean, nil

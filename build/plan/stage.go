@@ -269,6 +269,8 @@ func (s *stage) shown() string {
 	switch {
 	case s.name != "":
 		return s.name
+	case s.text.Name != "":
+		return s.text.Name
 	case s.index >= 0:
 		return fmt.Sprintf("stage-%d", s.index)
 	}

@@ -9,6 +9,7 @@ package run
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 )
 
 // Run runs a container in the foreground and gives its exit status: the payload's, 128+n when signal
@@ -20,6 +21,7 @@ import (
 // no effect.
 func Run(ctx context.Context, o Options) (status int, err error) {
 	o.defaults()
+	collect := debug.SetGCPercent(-1) // a start is too short to be interrupted for it
 	signals := catchSignals(o)
 	defer signals.stop()
 
@@ -41,6 +43,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	if err := c.start(ctx); err != nil {
 		return 125, c.giveUp(err)
 	}
+	debug.SetGCPercent(collect)
 	signals.forward(c.box)
 	status, err = c.box.Wait()
 	return status, errors.Join(err, c.end(status))

@@ -42,7 +42,7 @@ func openStreams(io Stdio, p *libcontainer.Process) (*streams, error) {
 		return s, err
 	}
 	errOut := out
-	if io.Err != io.Out {
+	if !sameStream(io.Out, io.Err) {
 		if errOut, err = s.outputTo(io.Err, uid, io.Owned); err != nil {
 			return s, err
 		}
@@ -119,6 +119,20 @@ func direct(f *os.File, uid uint32) bool {
 		return st.Rdev == unix.Mkdev(1, 3)
 	}
 	return st.Uid == uid
+}
+
+// sameStream reports whether two descriptors lead to one pipe, socket or terminal ("2>&1"): one pump
+// then keeps the order of what is written to both. Two openings of a regular file have places of
+// their own.
+func sameStream(a, b *os.File) bool {
+	if a == b || a == nil || b == nil {
+		return a == b
+	}
+	var x, y unix.Stat_t
+	if unix.Fstat(int(a.Fd()), &x) != nil || unix.Fstat(int(b.Fd()), &y) != nil {
+		return false
+	}
+	return x.Dev == y.Dev && x.Ino == y.Ino && x.Mode&unix.S_IFMT != unix.S_IFREG
 }
 
 // started closes the container's ends here: it has them now.

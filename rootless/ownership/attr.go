@@ -6,7 +6,7 @@
 // which can not carry user xattrs (xattr(7)), stand in a Links table beside the tree. A file
 // without a record belongs to 0:0. The permission bits on disk are always the image's own, so that
 // the kernel's rules about them (chown drops setuid, directories pass setgid on) keep working; those
-// in a record are a copy for other tools and decide only for fake devices.
+// in a record are a copy for other tools.
 //
 // Tree is the view of one directory tree for the layer code. Supervisor shows the recorded owners
 // to the processes of a container, and writes down the ones they ask for, through seccomp user

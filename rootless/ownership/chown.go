@@ -59,9 +59,7 @@ func (w *worker) chown(p *place, follow bool, uid, gid uint32) answer {
 	if err := unix.Fstatat(o.fd, "", &st, unix.AT_EMPTY_PATH); err != nil {
 		return refuse(errno(err))
 	}
-	if !a.IsDevice() || isDevice(st.Mode) {
-		a.Mode = st.Mode
-	}
+	a.Mode = a.Mode&unix.S_IFMT | st.Mode&permMask
 	return refuse(w.setOwner(&o, a))
 }
 
@@ -97,19 +95,17 @@ func (w *worker) chmod(p *place, follow bool, mode uint32) answer {
 	if e != 0 {
 		return proceed()
 	}
-	if c.plain() && !w.differs(p, follow) {
+	if c.plain() {
 		w.s.files.age.Add(1)
-		return proceed()
+		return proceed() // the bits on disk are the image's
 	}
 	var o object
 	if e := w.look(p, follow, &o); e != 0 {
 		return refuse(e)
 	}
 	defer unix.Close(o.fd)
-	if !c.plain() {
-		if e := w.reach(c, p, follow); e != 0 {
-			return refuse(e)
-		}
+	if e := w.reach(c, p, follow); e != 0 {
+		return refuse(e)
 	}
 	mode &= permMask
 	// setattr_prepare and chmod_common of the kernel
@@ -125,21 +121,11 @@ func (w *worker) chmod(p *place, follow bool, mode uint32) answer {
 	if !valid(w.l.fd, w.n.id) {
 		return proceed()
 	}
-	fake := o.attr.IsDevice() && !isDevice(uint32(o.stx.Mode))
-	disk := mode
-	if fake {
-		disk &= 0o777
-	}
-	if err := unix.Chmod(ownFD(o.fd), disk); err != nil {
+	if err := unix.Chmod(ownFD(o.fd), mode); err != nil {
 		return refuse(errno(err))
 	}
 	w.s.files.age.Add(1)
-	if o.attr.UID == o.stx.Uid && o.attr.GID == o.stx.Gid && !fake || linkLike(uint32(o.stx.Mode)) {
-		return result(0)
-	}
-	a := o.attr
-	a.Mode = a.Mode&unix.S_IFMT | mode
-	return refuse(w.setOwner(&o, a))
+	return result(0)
 }
 
 func errno(err error) unix.Errno {

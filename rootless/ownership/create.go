@@ -359,8 +359,7 @@ func (w *worker) mknodAt(dirfd int32, path uint64, mode uint32, dev uint64) answ
 		return proceed()
 	}
 	w.mask(c)
-	perm := mode & permMask &^ uint32(c.umask)
-	if e := w.mknod(unix.S_IFREG|mode&0o777, 0); e != 0 {
+	if e := w.mknod(unix.S_IFREG|mode&permMask, 0); e != 0 {
 		return refuse(e)
 	}
 	fd, e := w.open(&w.p, false)
@@ -372,7 +371,7 @@ func (w *worker) mknodAt(dirfd int32, path uint64, mode uint32, dev uint64) answ
 	if e := w.examine(&o); e != 0 {
 		return refuse(e)
 	}
-	a := Attr{UID: b.owner.UID, GID: b.owner.GID, Mode: mode&unix.S_IFMT | perm, Rdev: userDevice(dev)}
+	a := Attr{UID: b.owner.UID, GID: b.owner.GID, Mode: mode&unix.S_IFMT | uint32(o.stx.Mode)&permMask, Rdev: userDevice(dev)}
 	return refuse(w.setOwner(&o, a))
 }
 

@@ -159,10 +159,11 @@ func parseDevice(b []byte) (uint64, bool) {
 }
 
 // apply gives the image's view of a file with st_mode mode and the record r: owner from the record;
-// type, mode and device from it only where it stands for a device that could not be made.
+// type and device from it only where it stands for a device that could not be made. The permission
+// bits are those on disk.
 func (r Attr) apply(mode uint32, rdev uint64) Attr {
 	if r.IsDevice() && mode&unix.S_IFMT == unix.S_IFREG {
-		return r
+		return Attr{UID: r.UID, GID: r.GID, Mode: r.Mode&unix.S_IFMT | mode&permMask, Rdev: r.Rdev}
 	}
 	return Attr{UID: r.UID, GID: r.GID, Mode: mode, Rdev: rdev}
 }

@@ -26,8 +26,9 @@ const (
 // credTable interns credentials. Index 0 stands for a process that was never given any.
 type credTable struct {
 	list atomic.Pointer[[]*creds]
-	// allPlain is true while no credentials but plain ones exist: nobody needs to be asked.
-	impure atomic.Bool
+	// several: there are others than the first, processes must be asked. impure: some are not plain,
+	// accesses must be looked at.
+	several, impure atomic.Bool
 
 	mu     sync.Mutex
 	index  map[creds]uint64
@@ -59,6 +60,9 @@ func (t *credTable) intern(c creds) (uint64, unix.Errno) {
 	list = append(list, &c)
 	i := uint64(len(list)) // from 1
 	t.index[c] = i
+	if i > 1 {
+		t.several.Store(true)
+	}
 	if !c.plain() || c.onExec {
 		t.impure.Store(true)
 	}
@@ -76,10 +80,9 @@ func (t *credTable) at(i uint64) *creds {
 	return list[i-1]
 }
 
-// of reads the credentials of a process or thread. plainCreds is given without asking while there
-// are no others.
+// of reads the credentials of a process or thread.
 func (t *credTable) of(pid uint32) (*creds, unix.Errno) {
-	if !t.impure.Load() {
+	if !t.several.Load() {
 		return t.at(0), 0
 	}
 	var lim unix.Rlimit

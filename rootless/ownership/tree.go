@@ -44,7 +44,8 @@ func (t *Tree) Lstat(dirfd int, name, rel string) (Attr, unix.Stat_t, error) {
 				return Attr{}, st, fmt.Errorf("reading owner of %q: %w", rel, err)
 			}
 			if ok && r.IsDevice() {
-				a = Attr{UID: st.Uid, GID: st.Gid, Mode: r.Mode, Rdev: r.Rdev}
+				r.UID, r.GID = st.Uid, st.Gid
+				a = r.apply(st.Mode, 0)
 			}
 		}
 		return a, st, nil
@@ -102,9 +103,6 @@ func (t *Tree) set(dirfd int, name, rel string, a Attr) error {
 		return nil
 	}
 	perm := a.Mode & permMask
-	if fake {
-		perm &= 0o777 // setuid on the stand-in would mean something
-	}
 	// After chown, which drops setuid and setgid bits.
 	if t.Native || st.Mode&permMask != perm {
 		if err := unix.Chmod(fdPath(fd, ""), perm); err != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
@@ -72,31 +73,41 @@ func (c *copying) extract(ctx context.Context, r io.Reader) error {
 	if err := c.u.mkdirAll(rel, made, c.op.Epoch); err != nil {
 		return err
 	}
-	tree := &ownership.Tree{Native: c.u.owners.Native, Userns: c.u.owners.Userns, Links: ownership.Links{}}
-	apply := func(dir string) error {
-		_, err := layer.Apply(&cancelable{ctx, r}, dir, layer.ApplyOptions{Tree: tree, Userxattr: working.Userxattr(), Owner: all})
-		return err
-	}
 	if c.u.lower < 0 {
-		dir, err := c.u.dir(rel)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(dir)
-		err = apply("/proc/self/fd/" + strconv.Itoa(dir) + "/.")
-		c.rekey(rel, tree.Links)
+		return c.into(ctx, r, c.u.upper, rel, all)
+	}
+	return c.mounted(func(root int) error { return c.into(ctx, r, root, rel, all) })
+}
+
+// into unpacks a tar into the directory rel below root. What the archive says of the directory it is
+// unpacked into does not count, as in docker: that one keeps owner and mode.
+func (c *copying) into(ctx context.Context, r io.Reader, root int, rel string, all *ownership.Owner) error {
+	dir, err := openBeneath(root, rel, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
 		return err
 	}
-	err = c.mounted(func(root int) error {
-		dir, err := openBeneath(root, rel, unix.O_PATH|unix.O_DIRECTORY)
-		if err != nil {
+	defer unix.Close(dir)
+	tree := &ownership.Tree{Native: c.u.owners.Native, Userns: c.u.owners.Userns, Links: ownership.Links{}}
+	before, _, err := tree.Lstat(dir, "", "")
+	if err != nil {
+		return err
+	}
+	applied, err := layer.Apply(&cancelable{ctx, r}, "/proc/self/fd/"+strconv.Itoa(dir)+"/.",
+		layer.ApplyOptions{Tree: tree, Userxattr: working.Userxattr(), Owner: all})
+	if err != nil {
+		return err
+	}
+	if applied.Root {
+		now := time.Now()
+		if c.op.Epoch != nil {
+			now = *c.op.Epoch
+		}
+		if err := errors.Join(tree.Set(dir, "", "", before), setTime(dir, ".", &now)); err != nil {
 			return err
 		}
-		defer unix.Close(dir)
-		return apply("/proc/self/fd/" + strconv.Itoa(dir) + "/.")
-	})
+	}
 	c.rekey(rel, tree.Links)
-	return err
+	return nil
 }
 
 // rekey takes over the owners of symlinks of a tree that lies at rel.

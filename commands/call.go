@@ -76,9 +76,10 @@ func (c *call) store() (*storage.Store, error) {
 	return c.opened, err
 }
 
+// close lets the store go. What it could not tidy up goes at the next command.
 func (c *call) close() {
 	if c.opened != nil {
-		c.opened.Close()
+		_ = c.opened.Close()
 	}
 }
 

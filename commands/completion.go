@@ -81,7 +81,7 @@ func containerNames(c *call) []string {
 	if err != nil {
 		return nil
 	}
-	all, _ := b.List() //nolint:errcheck // what can be read is enough
+	all, _ := b.List() // what can be read is enough
 	var out []string
 	for _, f := range all {
 		out = append(out, f.Name)

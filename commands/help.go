@@ -55,7 +55,7 @@ func (c *call) overview() string {
 			fmt.Fprintf(w, "  %s\t%s\n", v.name, v.short)
 		}
 	}
-	w.Flush()
+	_ = w.Flush() // into memory
 	b.WriteString(`
 Options:
       --config DIR   Directory of docker's config.json (DOCKER_CONFIG)
@@ -75,7 +75,7 @@ func (c *call) showGroup(w io.Writer, name string, inGroup []*verb) error {
 	for _, v := range inGroup {
 		fmt.Fprintf(tw, "  %s\t%s\n", v.spelling(name), v.short)
 	}
-	tw.Flush()
+	_ = tw.Flush() // into memory
 	fmt.Fprintf(&b, "\nSee \"dhow help %s COMMAND\" for examples and flags.\n", name)
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -43,7 +43,9 @@ type infoDocument struct {
 	Images, Containers, ContainersRunning, ContainersStopped int
 	OtherStores                                              []otherStore `json:",omitempty"`
 	Driver                                                   string
-	Name                                                     string
+	// IgnoredEnvironment are set variables that name another program's server.
+	IgnoredEnvironment []string `json:",omitempty"`
+	Name               string
 }
 
 func runInfo(c *call) error {
@@ -84,6 +86,11 @@ func runInfo(c *call) error {
 	}
 	d.ContainersStopped = d.Containers - d.ContainersRunning
 	d.OtherStores = c.otherStores()
+	for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "BUILDKIT_HOST", "BUILDX_BUILDER"} {
+		if os.Getenv(name) != "" {
+			d.IgnoredEnvironment = append(d.IgnoredEnvironment, name)
+		}
+	}
 	if format := c.text("format"); format != "" {
 		return c.printDocument(format, d)
 	}
@@ -122,6 +129,9 @@ func (c *call) printInfo(d infoDocument) error {
 	row("Cache", "%s", d.CacheDir)
 	for _, o := range d.OtherStores {
 		row("Another store", "%d images of mapping %q in %s", o.Images, o.Kind, o.Dir)
+	}
+	if len(d.IgnoredEnvironment) > 0 {
+		row("Ignored", "%s: there is no server to talk to", strings.Join(d.IgnoredEnvironment, ", "))
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -133,7 +133,7 @@ func inspectAny(c *call, name string) (any, error) {
 
 // imageDocument is what inspect shows of an image, in docker's names.
 type imageDocument struct {
-	Id            string //nolint:revive,staticcheck // docker's spelling, which templates use
+	Id            string // docker's spelling, which templates use
 	RepoTags      []string
 	RepoDigests   []string
 	Parent        string

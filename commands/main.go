@@ -51,7 +51,9 @@ func (c *call) dispatch(words []string) error {
 		case "root":
 			c.root = s.Value
 		case "config":
-			os.Setenv("DOCKER_CONFIG", s.Value)
+			if err := os.Setenv("DOCKER_CONFIG", s.Value); err != nil {
+				return err
+			}
 		case "help":
 			return c.showHelp(c.out, nil)
 		case "version":

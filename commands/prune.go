@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -91,9 +92,8 @@ func runBuilderPrune(c *call) error {
 		}
 		fmt.Fprintf(w, "%s\t%t\t%s\t%s\n", ui.Escape(e.ID[:min(25, len(e.ID))]), true, ui.Size(e.Size), used)
 	}
-	w.Flush()
-	fmt.Fprintf(c.out, "Total:\t%s\n", ui.Size(total))
-	return err
+	fmt.Fprintf(w, "Total:\t%s\n", ui.Size(total))
+	return errors.Join(err, w.Flush())
 }
 
 // cachePins lets the build cache let go of layers that moved into the image store.

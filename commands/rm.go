@@ -132,7 +132,7 @@ func kill(b record.Book, f record.Found) (*record.Entry, error) {
 
 // containerDocument is what inspect shows of a container, in docker's names.
 type containerDocument struct {
-	Id      string //nolint:revive,staticcheck // docker's spelling, which templates use
+	Id      string // docker's spelling, which templates use
 	Created string
 	Path    string
 	Args    []string

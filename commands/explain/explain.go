@@ -6,7 +6,6 @@ package explain
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"strings"
 	"syscall"
 
@@ -84,6 +83,14 @@ func Line(err error) (line string, status int) {
 	return text, status
 }
 
+var words = []struct{ answer, hint string }{
+	{"server gave HTTP response to HTTPS client", "mark the registry as insecure in registries.conf"},
+	{"certificate signed by unknown authority", "put the registry's CA into certs.d/HOST:PORT/ca.crt, or mark it as insecure in registries.conf"},
+	{"unauthorized", "put your credentials into ~/.docker/config.json or the file REGISTRY_AUTH_FILE names"},
+	{"authentication required", "put your credentials into ~/.docker/config.json or the file REGISTRY_AUTH_FILE names"},
+	{"toomanyrequests", "wait, or name an account: registries bound how often a stranger may pull"},
+}
+
 // hintOf asks the error for its cure, or knows one.
 func hintOf(err error) string {
 	var h interface{ Hint() string }
@@ -97,7 +104,13 @@ func hintOf(err error) string {
 		return `your quota is used up: free space with "dhow builder prune" or "dhow rmi"`
 	case errors.Is(err, syscall.EMFILE):
 		return "raise the limit of open files (ulimit -n)"
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+	}
+	// Registries answer in words; the library that asks them keeps no types of theirs.
+	text := err.Error()
+	for _, w := range words {
+		if strings.Contains(text, w.answer) {
+			return w.hint
+		}
 	}
 	return ""
 }

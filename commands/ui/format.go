@@ -68,7 +68,9 @@ func Write[R any](w io.Writer, f *Format, rows []R, terminal bool) error {
 	}
 	tw := tabwriter.NewWriter(w, 10, 1, 3, ' ', 0)
 	fmt.Fprintln(tw, head.String())
-	body.WriteTo(tw)
+	if _, err := body.WriteTo(tw); err != nil {
+		return err
+	}
 	return tw.Flush()
 }
 

@@ -69,7 +69,7 @@ func (j *rawJSON) event(e progress.Event) {
 	c := j.trace.apply(e)
 	if c.step == nil {
 		if c.warn != "" {
-			j.enc.Encode(jsonStatus{Warnings: []jsonWarning{{Level: 1, Short: []byte(c.warn)}}})
+			_ = j.enc.Encode(jsonStatus{Warnings: []jsonWarning{{Level: 1, Short: []byte(c.warn)}}})
 		}
 		return
 	}
@@ -90,7 +90,7 @@ func (j *rawJSON) event(e progress.Event) {
 		out.Warnings = []jsonWarning{{Vertex: id, Level: 1, Short: []byte(c.warn)}}
 	}
 	if out.Vertexes != nil || out.Statuses != nil || out.Logs != nil || out.Warnings != nil {
-		j.enc.Encode(out)
+		_ = j.enc.Encode(out) // a reader that went away does not stop a build
 	}
 }
 

@@ -208,7 +208,7 @@ func (t *Transfer) paint() {
 		t.painted = append(t.painted, runewidth.StringWidth(l))
 	}
 	b.WriteString("\x1b[J")
-	io.WriteString(t.w, b.String())
+	_, _ = io.WriteString(t.w, b.String())
 }
 
 // interrupt prints a line above the picture.

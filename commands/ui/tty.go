@@ -116,7 +116,7 @@ func (t *tty) paint(final bool) {
 		t.painted = append(t.painted, runewidth.StringWidth(l.text))
 	}
 	b.WriteString("\x1b[J\x1b[?25h")
-	t.out.WriteString(b.String())
+	_, _ = t.out.WriteString(b.String())
 }
 
 // line is one line of a frame. A line that must stay on the screen when there is little room has a

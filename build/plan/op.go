@@ -6,6 +6,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/dhow-containers/dhow/dockerfile"
 	"github.com/dhow-containers/dhow/storage/image"
 )
 
@@ -24,6 +25,9 @@ type BaseOp struct {
 	Platform Platform
 }
 
+// PipesDir is the directory of the mounted scripts.
+const PipesDir = dockerfile.PipesDir
+
 // RunOp runs a command in the parent's filesystem.
 type RunOp struct {
 	Args []string // complete: the shell is prepended
@@ -39,7 +43,8 @@ type RunOp struct {
 	Hosts   []Host // --add-host
 	// Hostname is BUILDKIT_SANDBOX_HOSTNAME; "" leaves the choice to the runner.
 	Hostname string
-	// Script is a heredoc with a shebang: a file to mount read-only at Args' path in /dev/pipes/.
+	// Script is a heredoc with a shebang: a file to mount read-only at PipesDir + Script.Name, mode
+	// 0755. Args runs it.
 	Script *Inline
 	Shell  []string `key:"-"` // the SHELL in force, as a hint for messages; Args has it already
 }

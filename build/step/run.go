@@ -68,7 +68,7 @@ func (r *running) inside(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, set.Close()) }()
 	if r.op.Script != nil {
-		m, err := mount.Script(dir, *r.op.Script, r.op.Args[0])
+		m, err := mount.Script(dir, *r.op.Script, plan.PipesDir+r.op.Script.Name)
 		if err != nil {
 			return err
 		}

@@ -33,8 +33,7 @@ func (s *Store) newLease() (*lease, error) {
 		return nil, fmt.Errorf("making a lease: %w", err)
 	}
 	if err := os.Mkdir(l.tmp, 0o700); err != nil {
-		l.end()
-		return nil, fmt.Errorf("making a lease: %w", err)
+		return nil, fmt.Errorf("making a lease: %w", errors.Join(err, l.end()))
 	}
 	return l, nil
 }

@@ -109,7 +109,7 @@ func TestSparse(t *testing.T) {
 	in := sparseArchive(t)
 	dir := t.TempDir()
 	var split, out bytes.Buffer
-	o := kinds()["native"]
+	o := kinds()["recorded"]
 	o.Split = NewSplitter(&split)
 	if _, err := Apply(bytes.NewReader(in), dir, o); err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestSparseBomb(t *testing.T) {
 	copy(in[483:], "\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff")
 	copy(in[386+24:], "\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff00000000000\x00")
 	checksum(in[:512])
-	if _, err := Apply(bytes.NewReader(in), t.TempDir(), kinds()["native"]); err == nil {
+	if _, err := Apply(bytes.NewReader(in), t.TempDir(), kinds()["recorded"]); err == nil {
 		t.Error("accepted a file of 2^63-1 bytes")
 	}
 }
@@ -170,7 +170,7 @@ func FuzzPack(f *testing.F) {
 			ts := []unix.Timespec{{Sec: seconds % (1 << 33)}, {Sec: seconds % (1 << 33)}}
 			_ = unix.UtimesNanoAt(unix.AT_FDCWD, full, ts, unix.AT_SYMLINK_NOFOLLOW)
 		}
-		o := kinds()["native"]
+		o := kinds()["recorded"]
 		var first, second bytes.Buffer
 		if err := WriteTar(&first, dir, tarOptions(o)); err != nil {
 			t.Fatal(err)

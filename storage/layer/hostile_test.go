@@ -295,7 +295,7 @@ func TestSwap(t *testing.T) {
 	}()
 	for range 20 {
 		// Errors are fine; harm is not.
-		_, _ = Apply(bytes.NewReader(in), root, kinds()["native"])
+		_, _ = Apply(bytes.NewReader(in), root, kinds()["recorded"])
 	}
 	close(stop)
 	if n := <-done; n == 0 {
@@ -313,7 +313,7 @@ func TestTruncated(t *testing.T) {
 	in := archiveOf(t, dirOf("d", 0o755), fileOf("d/f", strings.Repeat("x", 700)), linkOf(tar.TypeLink, "d/g", "d/f"))
 	for n := 0; n < len(in)-1024; n += 64 {
 		top, root := playground(t)
-		_, err := Apply(bytes.NewReader(in[:n]), root, kinds()["native"])
+		_, err := Apply(bytes.NewReader(in[:n]), root, kinds()["recorded"])
 		inPadding := n > 1024+700 && n < 2048 // all content is there
 		if err == nil && n%512 != 0 && !inPadding {
 			t.Errorf("cut at %d: accepted", n)
@@ -325,7 +325,7 @@ func TestTruncated(t *testing.T) {
 func TestTwiceWithContent(t *testing.T) {
 	needRoot(t)
 	in := archiveOf(t, fileOf("a", "1"), fileOf("./a", "2"))
-	o := kinds()["native"]
+	o := kinds()["recorded"]
 	o.Split = NewSplitter(&bytes.Buffer{})
 	if _, err := Apply(bytes.NewReader(in), t.TempDir(), o); !errors.Is(err, ErrRefused) {
 		t.Errorf("got %v", err)

@@ -49,6 +49,11 @@ func ParseBare(s string) (Name, error) {
 		return Name{}, fmt.Errorf("invalid reference %q: %w", s, err)
 	}
 	n := Name{Domain: distribution.Domain(named), Path: distribution.Path(named)}
+	if n.Domain == "" {
+		// The library takes "a_b.c/x" for a name of one path, though what is before the slash looks
+		// like a host and is none.
+		return Name{}, fmt.Errorf("invalid reference %q: %w", s, distribution.ErrReferenceInvalidFormat)
+	}
 	if t, ok := named.(distribution.Tagged); ok {
 		n.Tag = t.Tag()
 	}

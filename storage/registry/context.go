@@ -42,6 +42,9 @@ func (s Settings) Context(a Access) (sys *types.SystemContext, closeContext func
 		DockerRegistryUserAgent:  s.UserAgent,
 		OSChoice:                 "linux",
 	}
+	if s.CacheDir == "" {
+		s.CacheDir = s.TempDir
+	}
 	if sys.UserShortNameAliasConfPath = s.aliasFile(); sys.UserShortNameAliasConfPath == "" {
 		sys.UserShortNameAliasConfPath = filepath.Join(s.CacheDir, "short-name-aliases.conf")
 	}

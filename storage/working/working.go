@@ -62,9 +62,8 @@ func (w *Work) prepare() error {
 	if err := os.MkdirAll(w.Merged(), 0o700); err != nil {
 		return err
 	}
-	if len(w.Lowers) == 0 || w.ReadOnly {
-		// overlay wants a lower directory, and a read-only one at least two.
-		if err := os.MkdirAll(w.empty(), 0o755); err != nil {
+	for _, dir := range w.fillers() {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
@@ -92,7 +91,19 @@ func (w *Work) prepare() error {
 	return copyRoot(w.Lowers[len(w.Lowers)-1], w.Upper())
 }
 
-func (w *Work) empty() string { return filepath.Join(w.Dir, "empty") }
+// fillers are empty directories for the lowers overlay wants at least: one, and two when there is no
+// upper.
+func (w *Work) fillers() []string {
+	want := 1
+	if w.ReadOnly {
+		want = 2
+	}
+	var dirs []string
+	for i := len(w.Lowers); i < want; i++ {
+		dirs = append(dirs, filepath.Join(w.Dir, "empty"+strconv.Itoa(i)))
+	}
+	return dirs
+}
 
 // copyRoot gives dst what the overlay shows of its root directory: owner, mode, the recorded owner,
 // and the times.
@@ -153,11 +164,7 @@ func (w *Work) mount() error {
 	if err := set("source", "overlay"); err != nil {
 		return err
 	}
-	lowers := w.Lowers
-	if len(lowers) == 0 || (w.ReadOnly && len(lowers) == 1) {
-		lowers = append([]string{w.empty()}, lowers...)
-	}
-	if err := w.setLowers(lowers, set); err != nil {
+	if err := w.setLowers(append(w.fillers(), w.Lowers...), set); err != nil {
 		return err
 	}
 	if !w.ReadOnly {

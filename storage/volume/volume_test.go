@@ -1,0 +1,94 @@
+package volume
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestLife(t *testing.T) {
+	s := Store{Dir: filepath.Join(t.TempDir(), "volumes")}
+	if l, err := s.List(); err != nil || len(l) != 0 {
+		t.Fatalf("%v %v", l, err)
+	}
+	v, err := s.Create("data", map[string]string{"a": "b"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(v.Dir); err != nil || st.Mode().Perm() != 0o755 {
+		t.Errorf("%v %v", st, err)
+	}
+	if err := os.WriteFile(filepath.Join(v.Dir, "f"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.Create("data", nil, nil); err != nil || again.Labels["a"] != "b" || again.Dir != v.Dir {
+		t.Errorf("made again: %+v %v", again, err)
+	}
+	anon, err := s.Create("", nil, nil)
+	if err != nil || len(anon.Name) != 64 || !anon.Anonymous {
+		t.Errorf("%+v %v", anon, err)
+	}
+	if err := s.MarkFilled("data"); err != nil {
+		t.Error(err)
+	}
+	if v, err := s.Get("data"); err != nil || !v.Filled {
+		t.Errorf("%+v %v", v, err)
+	}
+	used := func(string) ([]string, error) { return []string{"c1"}, nil }
+	if err := s.Remove("data", used); !errors.Is(err, ErrInUse) {
+		t.Errorf("got %v", err)
+	}
+	if err := s.Remove("data", nil); err != nil {
+		t.Error(err)
+	}
+	if err := s.Remove("data", nil); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	if l, err := s.List(); err != nil || len(l) != 1 || l[0].Name != anon.Name {
+		t.Errorf("%v %v", l, err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	for _, name := range []string{"..", ".", "a", "../x", "a/b", "/etc", "-x", ".hidden", "a b", "a\x00b", "ä"} {
+		if _, err := s.Create(name, nil, nil); err == nil {
+			t.Errorf("made %q", name)
+		}
+		if _, err := s.Get(name); !errors.Is(err, ErrNotFound) {
+			t.Errorf("got %q: %v", name, err)
+		}
+		if err := s.Remove(name, nil); !errors.Is(err, ErrNotFound) {
+			t.Errorf("removed %q: %v", name, err)
+		}
+	}
+	if _, err := s.Create("ok", nil, map[string]string{"device": "/dev/sda"}); err == nil {
+		t.Error("took an option it can not honour")
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	for _, name := range []string{".new-1", ".old-2"} {
+		dir := filepath.Join(s.Dir, name)
+		if err := os.MkdirAll(filepath.Join(dir, "_data", "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l, err := s.List(); err != nil || len(l) != 0 {
+		t.Errorf("%v %v", l, err)
+	}
+	old := time.Now().Add(-2 * time.Hour)
+	os.Chtimes(filepath.Join(s.Dir, ".new-1"), old, old)
+	if _, err := s.List(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(s.Dir, ".new-1")); !os.IsNotExist(err) {
+		t.Error("the old one is left")
+	}
+	if _, err := os.Stat(filepath.Join(s.Dir, ".old-2")); err != nil {
+		t.Error("the young one may be somebody's")
+	}
+}

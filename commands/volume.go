@@ -150,7 +150,7 @@ func runVolumeLs(c *call) error {
 func (c *call) keepVolume(v volume.Volume) (bool, error) {
 	for _, f := range c.list("filter") {
 		key, value, ok := strings.Cut(f, "=")
-		keep := true
+		var keep bool
 		switch {
 		case !ok:
 			return false, fmt.Errorf("invalid filter %q: want key=value", f)

@@ -33,7 +33,8 @@ func (s *Store) newLease() (*lease, error) {
 		return nil, fmt.Errorf("making a lease: %w", err)
 	}
 	if err := os.Mkdir(l.tmp, 0o700); err != nil {
-		return nil, fmt.Errorf("making a lease: %w", errors.Join(err, l.end()))
+		_ = l.end()
+		return nil, fmt.Errorf("making a lease: %w", err)
 	}
 	return l, nil
 }

@@ -47,7 +47,7 @@ func (c *Cache) mounts() ([]Entry, error) {
 // treeSize sums the sizes of the files below dir. What can not be read counts nothing.
 func treeSize(dir string) int64 {
 	var total int64
-	filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil
 		}

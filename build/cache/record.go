@@ -22,6 +22,11 @@ const recordVersion = 1
 type Record struct {
 	Version int    `json:"version"`
 	Key     string `json:"key"`
+	// Serial tells this making of the layer from any other of the same key, and Below is the Serial
+	// of the layer it was made on: when that is made again, this one does not count any more. Below
+	// is "" on an image or on nothing.
+	Serial string `json:"serial"`
+	Below  string `json:"below,omitempty"`
 	// Name is what a person reads: the step as the progress showed it.
 	Name string `json:"name"`
 	// Created is when the step that made the layer ended; image history repeats it, so that an
@@ -53,12 +58,10 @@ func checkKey(key string) error {
 	return nil
 }
 
-func randomKey() (string, error) {
-	var b [32]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return "", fmt.Errorf("naming a layer: %w", err)
-	}
-	return hex.EncodeToString(b[:]), nil
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b) // never fails (crypto/rand)
+	return hex.EncodeToString(b)
 }
 
 // read gives the record of key; nil when there is none or it is not to be used.
@@ -97,6 +100,6 @@ func (c *Cache) used(key string) {
 	if err != nil {
 		return // a full disk must not keep a cached layer from being used
 	}
-	f.Write([]byte{'.'})
+	_, _ = f.Write([]byte{'.'})
 	f.Close()
 }

@@ -82,12 +82,12 @@ func make_(ctx context.Context, o Options) (storage.Image, error) {
 		return storage.Image{}, fmt.Errorf("writing the image: %w", err)
 	}
 	done := func() error { return nil }
-	phase(o.Progress, "writing image sha256:"+img.ID, done)
+	_ = phase(o.Progress, "writing image sha256:"+img.ID, done)
 	for _, n := range o.Names {
 		if full, err := reference.Parse(n); err == nil {
 			n = full.String()
 		}
-		phase(o.Progress, "naming to "+n, done)
+		_ = phase(o.Progress, "naming to "+n, done)
 	}
 	return img, nil
 }

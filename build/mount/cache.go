@@ -93,7 +93,7 @@ func (s *Set) takeCache(ctx context.Context, m plan.Mount, base Tree, c Config) 
 		if lock != nil {
 			s.locks = append(s.locks, lock)
 			now := time.Now()
-			os.Chtimes(dir+".json", now, now) // when it was last used, for prune
+			_ = os.Chtimes(dir+".json", now, now) // when it was last used, for prune
 			return dir, nil
 		}
 		if m.Sharing == "private" {

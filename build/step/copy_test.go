@@ -40,7 +40,9 @@ func plant(t *testing.T, dir string, tree *ownership.Tree, lines ...string) {
 			err = os.Symlink(f[2], full)
 			f = f[:1]
 		case len(f) == 3 && f[1] == "==":
-			err = os.Link(filepath.Join(dir, f[2]), full)
+			if err := os.Link(filepath.Join(dir, f[2]), full); err != nil {
+				t.Fatal(err)
+			}
 			continue
 		case strings.HasSuffix(f[0], "/"):
 			err = os.MkdirAll(full, 0o755)

@@ -231,7 +231,7 @@ func (r *running) command(ctx context.Context, req sandbox.Request, p spec.Proce
 	if err != nil {
 		return r.failed(err, 0, out)
 	}
-	stop := context.AfterFunc(ctx, func() { c.Signal(unix.SIGKILL) })
+	stop := context.AfterFunc(ctx, func() { _ = c.Signal(unix.SIGKILL) })
 	status, err := c.Wait()
 	stop()
 	err = errors.Join(err, c.Close())

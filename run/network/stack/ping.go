@@ -117,7 +117,7 @@ func (p *pings) socket(s *Stack, e echo) (*os.File, error) {
 // of the caller's groups.
 func dialPing(to netip.Addr) (*os.File, error) {
 	family, protocol := unix.AF_INET, unix.IPPROTO_ICMP
-	var address unix.Sockaddr = &unix.SockaddrInet4{}
+	var address unix.Sockaddr
 	if to.Is6() {
 		family, protocol = unix.AF_INET6, unix.IPPROTO_ICMPV6
 		address = &unix.SockaddrInet6{Addr: to.As16()}

@@ -236,7 +236,7 @@ func (f *udpFlow) resolve() {
 			defer cancel()
 			if answer := f.stack.config.Resolver.Exchange(ctx, question); answer != nil {
 				f.touch()
-				f.inside.Write(answer)
+				_, _ = f.inside.Write(answer)
 			}
 		}()
 	}

@@ -91,11 +91,18 @@ type newImage struct {
 
 // record makes the image record, or adds to the one there is. The layers must be there; the caller
 // holds the shared lock.
-func (s *Store) record(n newImage) (Image, error) {
+func (s *Store) record(n newImage) (img Image, err error) {
 	lib, err := s.library()
 	if err != nil {
 		return Image{}, err
 	}
+	// Two commands may make the same image: without the lock one would take the other's unfinished
+	// record for that of a killed command.
+	lock, err := journal.TakeLock(filepath.Join(s.opts.Dir, "record.lock"), true)
+	if err != nil {
+		return Image{}, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	config, err := image.Parse(n.config)
 	if err != nil {
 		return Image{}, err

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ type Volume struct {
 type Store struct{ Dir string }
 
 // nameExpr is docker's RestrictedNamePattern; the length keeps it a file name.
-var nameExpr = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,200}$`)
+var nameExpr = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,200}$`) })
 
 const (
 	dataDir    = "_data"
@@ -53,7 +54,7 @@ const (
 
 // CheckName refuses what docker does not take as a volume's name.
 func CheckName(name string) error {
-	if !nameExpr.MatchString(name) {
+	if !nameExpr().MatchString(name) {
 		return fmt.Errorf("%q includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed", name)
 	}
 	return nil

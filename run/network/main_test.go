@@ -109,8 +109,8 @@ func configureLoopback() error {
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(v6), unix.SIOCSIFADDR, uintptr(unsafe.Pointer(&in6))); errno != 0 {
 		return errno
 	}
-	for range 1000 { // the kernel looks for duplicates first
-		if unix.Bind(v6, &unix.SockaddrInet6{Addr: in6.address}) == nil {
+	for range 1000 { // the kernel takes its time
+		if _, err := net.DialTimeout("tcp", net.JoinHostPort(hostV6, "1"), 50*time.Millisecond); isErrno(err, unix.ECONNREFUSED) {
 			break
 		}
 		time.Sleep(time.Millisecond)

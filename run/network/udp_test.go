@@ -104,9 +104,10 @@ func echo(address string, seed int) error {
 			if err == nil && bytes.Equal(buffer[:n], sent) {
 				break
 			}
-			if try == 5 {
+			if try == 9 {
 				return fmt.Errorf("%d bytes: %d came back: %v", size, n, err)
 			}
+			time.Sleep(time.Duration(seed*try) * 10 * time.Millisecond) // not all at once again
 		}
 	}
 	return nil
@@ -114,7 +115,7 @@ func echo(address string, seed int) error {
 
 func ping(to netip.Addr, identifier uint16) (string, error) {
 	family, protocol, kind := unix.AF_INET, unix.IPPROTO_ICMP, byte(8)
-	var address unix.Sockaddr = &unix.SockaddrInet4{Addr: [4]byte{}}
+	var address unix.Sockaddr
 	if to.Is6() {
 		family, protocol, kind = unix.AF_INET6, unix.IPPROTO_ICMPV6, 128
 		address = &unix.SockaddrInet6{Addr: to.As16()}

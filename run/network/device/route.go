@@ -50,7 +50,7 @@ func (r *route) configure(c Config) error {
 		return fmt.Errorf("bringing network device %q up: %w", c.Name, err)
 	}
 	for _, a := range c.Addresses {
-		if err := usable(a.Addr()); err != nil {
+		if err := r.usable(a.Addr()); err != nil {
 			return fmt.Errorf("waiting for the address %s: %w", a.Addr(), err)
 		}
 	}
@@ -69,24 +69,39 @@ const (
 	settleSteps = 500
 )
 
-// usable waits until packets can have the address a, which IPv6 allows only when it has been looked
-// at for duplicates, even if the look is to be left out. The thread is in the namespace.
-func usable(a netip.Addr) error {
+// usable waits until packets to the address a are taken, which IPv6 does only when it has looked for
+// duplicates, even if the look is to be left out.
+func (r *route) usable(a netip.Addr) error {
 	if a.Is4() {
 		return nil
 	}
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
 	for range settleSteps {
-		if err := unix.Bind(fd, &unix.SockaddrInet6{Addr: a.As16()}); err != unix.EADDRNOTAVAIL {
+		kind, err := r.routeKind(a)
+		if err != nil || kind == unix.RTN_LOCAL {
 			return err
 		}
 		time.Sleep(settleStep)
 	}
 	return nil // it will be, and IPv4 is there
+}
+
+// routeKind gives the type of the route to a, RTN_*.
+func (r *route) routeKind(a netip.Addr) (byte, error) {
+	m := message{family(a), byte(a.BitLen()), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} // struct rtmsg
+	m.attribute(unix.RTA_DST, a.AsSlice())
+	if err := r.send(unix.RTM_GETROUTE, 0, m); err != nil {
+		return 0, err
+	}
+	kind, answer, err := r.receive()
+	switch {
+	case err != nil:
+		return 0, err
+	case kind == unix.NLMSG_ERROR:
+		return unix.RTN_UNSPEC, nil // no route yet
+	case kind != unix.RTM_NEWROUTE || len(answer) < unix.SizeofRtMsg:
+		return 0, errAnswer
+	}
+	return answer[7], nil
 }
 
 // index gives the number of a device.

@@ -118,12 +118,32 @@ func (w *worker) record(key string) string {
 }
 
 // Known tells whether the result need not be made.
-func (w *worker) Known(n *plan.Node, key string) (bool, error) {
+func (w *worker) Known(n *plan.Node, key, below string) (string, bool, error) {
 	if _, ok := n.Op.(*plan.BaseOp); ok {
-		return true, nil
+		return "", true, nil
 	}
-	r, err := w.s.cache.Peek(w.record(key))
-	return r != nil, err
+	if independent(n) {
+		below = ""
+	}
+	r, err := w.s.cache.Peek(w.record(key), below)
+	if r == nil || err != nil {
+		return "", false, err
+	}
+	return r.Serial, true, nil
+}
+
+// independent tells a step whose layer does not depend on what it lies on.
+func independent(n *plan.Node) bool {
+	op, ok := n.Op.(*plan.CopyOp)
+	return ok && op.Link
+}
+
+// below is the serial of the layer a step's own will lie on, "" when that does not matter.
+func below(n *plan.Node, parent *made) string {
+	if independent(n) || parent == nil || len(parent.layers) == 0 {
+		return ""
+	}
+	return parent.layers[len(parent.layers)-1].Serial
 }
 
 // Skip shows a step nobody needs because what would have read it is cached.
@@ -143,7 +163,7 @@ func (w *worker) Find(ctx context.Context, n *plan.Node, key string, parent *mad
 		w.s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Cached})
 		return m, true, nil
 	}
-	l, err := w.s.cache.Find(w.record(key))
+	l, err := w.s.cache.Find(w.record(key), below(n, parent))
 	if err != nil {
 		return nil, false, w.fail(ctx, n, err)
 	}
@@ -195,7 +215,7 @@ func (w *worker) keep(l *cache.Layer, r *step.Rootfs) {
 // Make does a step, unless another build does it just now.
 func (w *worker) Make(ctx context.Context, n *plan.Node, key string, fresh bool, parent *made, inputs []*made) (*made, error) {
 	id := itemID(n)
-	flight, there, err := w.s.cache.Make(ctx, w.record(key), fresh, func() {
+	flight, there, err := w.s.cache.Make(ctx, w.record(key), below(n, parent), fresh, func() {
 		w.s.o.Progress.Emit(progress.Event{ID: id, Name: n.Name, Action: "waiting for another build that does the same"})
 	})
 	if err != nil {

@@ -56,7 +56,7 @@ func open(t *testing.T) (*Cache, *fakeStore) {
 // make puts a layer with one file in the cache.
 func put(t *testing.T, c *Cache, key, content string, fresh bool) *Layer {
 	t.Helper()
-	f, l, err := c.Make(context.Background(), key, fresh, nil)
+	f, l, err := c.Make(context.Background(), key, "", fresh, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,14 +90,14 @@ func read(t *testing.T, l *Layer) string {
 
 func TestKeepAndFind(t *testing.T) {
 	c, _ := open(t)
-	if l, err := c.Find(keyA); l != nil || err != nil {
+	if l, err := c.Find(keyA, ""); l != nil || err != nil {
 		t.Fatalf("found %v, %v in an empty cache", l, err)
 	}
 	l := put(t, c, keyA, "one", false)
 	created := l.Created
 	l.Release()
 	l.Release()
-	l, err := c.Find(keyA)
+	l, err := c.Find(keyA, "")
 	if err != nil || l == nil {
 		t.Fatalf("not found: %v", err)
 	}
@@ -110,7 +110,7 @@ func TestKeepAndFind(t *testing.T) {
 		t.Errorf("usage: %+v %v", list, err)
 	}
 	for _, bad := range []string{"", "x", "../" + keyA[3:], strings.ToUpper(keyA)} {
-		if _, err := c.Find(bad); err == nil {
+		if _, err := c.Find(bad, ""); err == nil {
 			t.Errorf("key %q was taken", bad)
 		}
 	}
@@ -118,18 +118,18 @@ func TestKeepAndFind(t *testing.T) {
 
 func TestOneMakerAtATime(t *testing.T) {
 	c, _ := open(t)
-	f, _, err := c.Make(context.Background(), keyA, false, nil)
+	f, _, err := c.Make(context.Background(), keyA, "", false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, _, err := c.Make(ctx, keyA, false, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, _, err := c.Make(ctx, keyA, "", false, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("a second maker got in: %v", err)
 	}
 	done := make(chan string)
 	go func() {
-		_, l, err := c.Make(context.Background(), keyA, false, nil)
+		_, l, err := c.Make(context.Background(), keyA, "", false, nil)
 		if err != nil || l == nil {
 			done <- "no layer"
 			return
@@ -157,7 +157,7 @@ func TestFreshReplacesOrStaysApart(t *testing.T) {
 	c, _ := open(t)
 	put(t, c, keyA, "old", false).Release()
 	put(t, c, keyA, "new", true).Release()
-	l, _ := c.Find(keyA)
+	l, _ := c.Find(keyA, "")
 	if l == nil || read(t, l) != "new" {
 		t.Fatal("a fresh layer did not replace the old one")
 	}
@@ -174,10 +174,55 @@ func TestFreshReplacesOrStaysApart(t *testing.T) {
 	}
 }
 
+func TestALayerCountsOnlyOnTheOneItWasMadeOn(t *testing.T) {
+	c, _ := open(t)
+	low := put(t, c, keyA, "low", false)
+	on := func(below string) *Layer {
+		f, l, err := c.Make(context.Background(), keyB, below, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l != nil {
+			return l
+		}
+		s, _ := c.Scratch()
+		dir := filepath.Join(s.Dir, "u")
+		os.Mkdir(dir, 0o755)
+		os.WriteFile(filepath.Join(dir, "f"), []byte("on "+below), 0o644)
+		if l, err = f.Keep(Made{Dir: dir, Name: "high"}); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		return l
+	}
+	high := on(low.Serial)
+	again := put(t, c, keyA, "low again", true)
+	if again.Serial == low.Serial {
+		t.Fatal("a layer made again has the serial of the old one")
+	}
+	if l, err := c.Find(keyB, again.Serial); l != nil || err != nil {
+		t.Errorf("found a layer that was made on another one: %v", err)
+	}
+	// While the old one is in use the new one stands beside it, without waiting.
+	other := on(again.Serial)
+	if read(t, high) != "on "+low.Serial || read(t, other) != "on "+again.Serial {
+		t.Error("layers on different ones were mixed up")
+	}
+	for _, l := range []*Layer{low, high, again, other} {
+		l.Release()
+	}
+	on("other").Release()
+	if l, _ := c.Find(keyB, "other"); l == nil {
+		t.Error("an unused layer on another one was not replaced")
+	} else {
+		l.Release()
+	}
+}
+
 func TestMoveIntoTheStore(t *testing.T) {
 	c, s := open(t)
 	l := put(t, c, keyA, "x", false)
-	other, err := c.Find(keyA) // another process that uses it meanwhile
+	other, err := c.Find(keyA, "") // another process that uses it meanwhile
 	if err != nil || other == nil {
 		t.Fatal(err)
 	}
@@ -197,7 +242,7 @@ func TestMoveIntoTheStore(t *testing.T) {
 	}
 	l.Release()
 	other.Release()
-	l, err = c.Find(keyA)
+	l, err = c.Find(keyA, "")
 	if err != nil || l == nil || read(t, l) != "x" {
 		t.Fatalf("lost after the move: %v", err)
 	}
@@ -218,7 +263,7 @@ func TestMoveIntoTheStore(t *testing.T) {
 	}
 	l.Release()
 	os.RemoveAll(filepath.Join(s.dir, "L2"))
-	if l, err := c.Find(keyB); l != nil || err != nil {
+	if l, err := c.Find(keyB, ""); l != nil || err != nil {
 		t.Errorf("found a layer the store lost: %v %v", l, err)
 	}
 }
@@ -251,13 +296,13 @@ func TestCrashLeftovers(t *testing.T) {
 	}
 	// A tree whose record was never written does not count and goes.
 	os.Mkdir(c.layerPath(keyA), 0o700)
-	if l, err := c.Find(keyA); l != nil || err != nil {
+	if l, err := c.Find(keyA, ""); l != nil || err != nil {
 		t.Errorf("a tree without record was found: %v", err)
 	}
 	put(t, c, keyA, "again", false).Release()
 	os.Mkdir(c.layerPath(keyB), 0o700)
 	os.WriteFile(c.recordPath(keyA), []byte("{torn"), 0o600)
-	if l, err := c.Find(keyA); l != nil || err != nil {
+	if l, err := c.Find(keyA, ""); l != nil || err != nil {
 		t.Errorf("a torn record was used: %v", err)
 	}
 	if _, err := c.Prune(PruneOptions{}); err != nil {
@@ -277,14 +322,14 @@ func TestRecordsOfAnotherBoot(t *testing.T) {
 	if err := c.write(*r); err != nil {
 		t.Fatal(err)
 	}
-	if l, _ := c.Find(keyA); l != nil {
+	if l, _ := c.Find(keyA, ""); l != nil {
 		t.Error("an unflushed layer of another boot was used")
 	}
 	os.MkdirAll(filepath.Join(c.Dir(), "synced"), 0o700)
 	mark := filepath.Join(c.Dir(), "synced", r.Boot)
 	for value, want := range map[string]bool{"99\n": false, "100\n": true, "x": false, "": false} {
 		os.WriteFile(mark, []byte(value), 0o600)
-		l, _ := c.Find(keyA)
+		l, _ := c.Find(keyA, "")
 		if (l != nil) != want {
 			t.Errorf("mark %q: found %v", value, l != nil)
 		}

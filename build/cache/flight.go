@@ -15,6 +15,7 @@ import (
 type Flight struct {
 	cache *Cache
 	key   string
+	below string
 	lock  *Lock
 	fresh bool
 }
@@ -22,23 +23,26 @@ type Flight struct {
 // waitNotice is after how long a wait for another process is worth a word.
 const waitNotice = 2 * time.Second
 
-// Make gives the right to make the layer of key, or the layer when it came in the meantime:
-// exactly one result is not nil when the error is nil. While another process makes the layer, Make
-// waits for it; waiting is called once when that takes more than two seconds.
+// Make gives the right to make the layer of key on top of the one with the serial below, or the
+// layer when it came in the meantime: exactly one result is not nil when the error is nil. While
+// another process makes the layer, Make waits for it; waiting is called once when that takes more
+// than two seconds.
 //
-// With fresh set a layer that is there does not count; Keep then replaces it, or, when somebody
-// uses it, leaves it alone and keeps the new one for this build only. Waiting for the users could
-// be for ever: they may be waiting for a layer of this build.
-func (c *Cache) Make(ctx context.Context, key string, fresh bool, waiting func()) (*Flight, *Layer, error) {
+// With fresh set a layer that is there does not count, nor does one ever that was made on another
+// layer than below. Keep then replaces it, or, when somebody uses it, leaves it alone and keeps the
+// new one for this build only. Waiting for the users could be for ever: they may be waiting for a
+// layer of this build.
+func (c *Cache) Make(ctx context.Context, key, below string, fresh bool, waiting func()) (*Flight, *Layer, error) {
 	if err := checkKey(key); err != nil {
 		return nil, nil, err
 	}
+	apart := &Flight{cache: c, key: key, below: below, fresh: true}
 	if fresh {
-		return &Flight{cache: c, key: key, fresh: true}, nil, nil
+		return apart, nil, nil
 	}
 	start, pause := time.Now(), 2*time.Millisecond
 	for {
-		l, err := c.Find(key)
+		l, err := c.Find(key, below)
 		if l != nil || err != nil {
 			return nil, l, err
 		}
@@ -46,16 +50,17 @@ func (c *Cache) Make(ctx context.Context, key string, fresh bool, waiting func()
 		if err != nil {
 			return nil, nil, err
 		}
-		if lock != nil {
-			// The layer may have come between the two locks.
-			r, err := c.usable(key)
-			if err == nil && r == nil {
-				return &Flight{cache: c, key: key, lock: lock}, nil, nil
-			}
+		r, err := c.usable(key)
+		switch {
+		case err != nil:
 			lock.Close()
-			if err != nil {
-				return nil, nil, err
-			}
+			return nil, nil, err
+		case lock != nil && (r == nil || r.Below != below):
+			return &Flight{cache: c, key: key, below: below, lock: lock}, nil, nil
+		case r != nil && r.Below != below:
+			return apart, nil, nil
+		case lock != nil: // it came between the two locks
+			lock.Close()
 			continue
 		}
 		if waiting != nil && time.Since(start) > waitNotice {
@@ -104,9 +109,7 @@ func (f *Flight) keep(m Made) (*Layer, error) {
 		}
 		if f.lock == nil {
 			once = true
-			if f.key, err = randomKey(); err != nil {
-				return nil, err
-			}
+			f.key = randomHex(32)
 			if f.lock, err = TryLock(c.lockPath(f.key), true); err != nil {
 				return nil, err
 			}
@@ -121,7 +124,7 @@ func (f *Flight) keep(m Made) (*Layer, error) {
 	if m.Created.IsZero() {
 		m.Created = time.Now()
 	}
-	r := Record{Key: f.key, Name: m.Name, Created: m.Created.UTC(), Links: m.Links, Size: m.Size,
+	r := Record{Key: f.key, Serial: randomHex(16), Below: f.below, Name: m.Name, Created: m.Created.UTC(), Links: m.Links, Size: m.Size,
 		Note: m.Note, Once: once}
 	r.Boot, r.Uptime = now()
 	if err := c.write(r); err != nil {

@@ -45,12 +45,10 @@ func (l *Layer) Release() {
 	})
 }
 
-// Find gives the layer of key, held, or nil when there is none now. It does not wait.
-func (c *Cache) Find(key string) (*Layer, error) {
-	if err := checkKey(key); err != nil {
-		return nil, err
-	}
-	if r, err := c.usable(key); r == nil || err != nil {
+// Find gives the layer of key that was made on the one with the serial below, held, or nil when
+// there is none now. It does not wait.
+func (c *Cache) Find(key, below string) (*Layer, error) {
+	if r, err := c.Peek(key, below); r == nil || err != nil {
 		return nil, err
 	}
 	lock, err := TryLock(c.lockPath(key), false)
@@ -58,6 +56,10 @@ func (c *Cache) Find(key string) (*Layer, error) {
 		return nil, err
 	}
 	l, err := c.open(key, lock)
+	if l != nil && l.Below != below {
+		l.dir.Close()
+		l = nil
+	}
 	if l == nil || err != nil {
 		lock.Close()
 		return nil, err
@@ -66,12 +68,16 @@ func (c *Cache) Find(key string) (*Layer, error) {
 	return l, nil
 }
 
-// Peek tells what is known of key without holding the layer; nil when there is none.
-func (c *Cache) Peek(key string) (*Record, error) {
+// Peek tells what Find would give, without holding it.
+func (c *Cache) Peek(key, below string) (*Record, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
-	return c.usable(key)
+	r, err := c.usable(key)
+	if r == nil || err != nil || r.Below != below {
+		return nil, err
+	}
+	return r, nil
 }
 
 // open gives the layer of key under lock; nil when its record or its tree is not there. A tree

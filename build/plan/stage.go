@@ -277,8 +277,18 @@ func (s *stage) shown() string {
 	return s.baseName
 }
 
-// title is BuildKit's "[stage 2/5] text" of the stage's next step.
+// title is BuildKit's "[stage 2/5] text" of the stage's next step, on one line and without what
+// could drive a terminal.
 func (s *stage) title(text string, onbuild bool) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case r < 0x20 || r >= 0x7f && r < 0xa0:
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
 	if s.total == 0 {
 		return text
 	}

@@ -17,11 +17,13 @@ import (
 type Worker[R any] interface {
 	// Key computes the key of n from those of its parent ("" for none) and its inputs.
 	Key(ctx context.Context, n *plan.Node, parent string, inputs []string) (string, error)
-	// Known tells whether the cache has the result of key, without fetching it.
-	Known(n *plan.Node, key string) (bool, error)
+	// Known tells whether the cache has the result of key, without fetching it. id is its identity;
+	// below is that of the parent's result, "" for none.
+	Known(n *plan.Node, key, below string) (id string, ok bool, err error)
 	// Find gives the result from the cache; ok is false when it is not there after all.
 	Find(ctx context.Context, n *plan.Node, key string, parent R) (result R, ok bool, err error)
-	// Make makes the result. With fresh set one that another build has made meanwhile does not do.
+	// Make makes the result, or takes what another build has made meanwhile. With fresh set it does
+	// not.
 	Make(ctx context.Context, n *plan.Node, key string, fresh bool, parent R, inputs []R) (R, error)
 	// Skip tells that nobody needs the result of n; known says that the cache has it.
 	Skip(n *plan.Node, known bool)
@@ -76,14 +78,15 @@ type task[R any] struct {
 	node  *plan.Node
 	key   string
 	keyed chan struct{} // closed once key is there
-	// miss says that the step must be done, as far as it was known at the beginning.
+	// miss says that the step must be done, as far as it was known at the beginning; id is the
+	// identity of the result that was known.
 	miss bool
+	id   string
 
 	mu      sync.Mutex
 	started bool
 	done    chan struct{} // closed once result or err is there
 	result  R
-	made    bool
 	err     error
 }
 
@@ -148,15 +151,20 @@ func (r *run[R]) await(c chan struct{}) bool {
 func (r *run[R]) misses(nodes []*plan.Node) error {
 	for _, n := range nodes {
 		t := r.tasks[n]
-		t.miss = fresh(n) || n.Parent != nil && r.tasks[n.Parent].miss
+		below := ""
+		t.miss = fresh(n)
+		if n.Parent != nil {
+			p := r.tasks[n.Parent]
+			t.miss, below = t.miss || p.miss, p.id
+		}
 		if t.miss {
 			continue
 		}
-		known, err := r.worker.Known(n, t.key)
+		id, known, err := r.worker.Known(n, t.key, below)
 		if err != nil {
 			return err
 		}
-		t.miss = !known
+		t.miss, t.id = !known, id
 	}
 	return nil
 }
@@ -208,7 +216,7 @@ func (r *run[R]) do(t *task[R]) (err error) {
 		if !r.await(p.done) || p.err != nil {
 			return context.Canceled
 		}
-		parent, fresh = p.result, fresh || p.made
+		parent = p.result
 	}
 	if !fresh {
 		result, ok, err := r.worker.Find(r.ctx, n, t.key, parent)
@@ -245,6 +253,6 @@ func (r *run[R]) do(t *task[R]) (err error) {
 		}
 		return err
 	}
-	t.result, t.made = result, true
+	t.result = result
 	return nil
 }

@@ -23,9 +23,9 @@ type fake struct {
 	active atomic.Int32
 	most   atomic.Int32
 
-	mu                     sync.Mutex
-	made, found, skipped   []string
-	cancelled, freshlyMade []string
+	mu                   sync.Mutex
+	made, found, skipped []string
+	cancelled            []string
 }
 
 func (f *fake) Key(_ context.Context, n *plan.Node, parent string, inputs []string) (string, error) {
@@ -35,14 +35,17 @@ func (f *fake) Key(_ context.Context, n *plan.Node, parent string, inputs []stri
 	return fmt.Sprintf("%s(%s;%s)", n.Name, parent, strings.Join(inputs, ",")), nil
 }
 
-func (f *fake) Known(n *plan.Node, key string) (bool, error) { return f.known[n.Name], nil }
+func (f *fake) Known(n *plan.Node, key, below string) (string, bool, error) {
+	return "", f.known[n.Name], nil
+}
 
 func (f *fake) Find(_ context.Context, n *plan.Node, key string, parent string) (string, bool, error) {
-	if !f.known[n.Name] || f.lost[n.Name] {
-		return "", false, nil
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	// What stands on a layer that was made just now is not in the cache.
+	if !f.known[n.Name] || f.lost[n.Name] || n.Parent != nil && slices.Contains(f.made, n.Parent.Name) {
+		return "", false, nil
+	}
 	f.found = append(f.found, n.Name)
 	return n.Name, true, nil
 }
@@ -78,9 +81,6 @@ func (f *fake) Make(ctx context.Context, n *plan.Node, key string, fresh bool, p
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.made = append(f.made, n.Name)
-	if fresh {
-		f.freshlyMade = append(f.freshlyMade, n.Name)
-	}
 	return n.Name, nil
 }
 

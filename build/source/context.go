@@ -141,7 +141,7 @@ func (s *Sources) fromDir() error {
 	case "":
 		err = s.findDockerfile()
 	case "-":
-		s.Name = "-"
+		s.Name = "Dockerfile"
 		if s.opts.Stdin == nil {
 			return errors.New("reading the Dockerfile from standard input: there is none")
 		}
@@ -255,7 +255,7 @@ func (s *Sources) fromStdin(ctx context.Context) error {
 		if s.opts.Dockerfile != "" {
 			return errors.New("standard input is a Dockerfile, so -f cannot name another")
 		}
-		s.Name = "-"
+		s.Name = "Dockerfile"
 		if s.Dockerfile, err = readAll(r, "the Dockerfile from standard input", dockerfile.MaxSize); err != nil {
 			return err
 		}

@@ -77,7 +77,7 @@ func TestDockerfileLookup(t *testing.T) {
 		t.Errorf("%q %q", s.Dockerfile, s.Main.IgnoreName)
 	}
 	s = open(t, Options{Context: other, Dockerfile: "-", Stdin: strings.NewReader("S")})
-	if string(s.Dockerfile) != "S" || s.Name != "-" {
+	if string(s.Dockerfile) != "S" || s.Name != "Dockerfile" {
 		t.Errorf("%q %q", s.Dockerfile, s.Name)
 	}
 }
@@ -173,7 +173,7 @@ func TestNamedContexts(t *testing.T) {
 func TestDockerfileAlone(t *testing.T) {
 	temp := t.TempDir()
 	s := open(t, Options{Context: "-", Stdin: strings.NewReader("FROM x\n"), TempDir: temp})
-	if string(s.Dockerfile) != "FROM x\n" || s.Name != "-" {
+	if string(s.Dockerfile) != "FROM x\n" || s.Name != "Dockerfile" {
 		t.Errorf("%q", s.Dockerfile)
 	}
 	if _, err := Select(s.Main.Root(), []Pattern{{Path: "/a", Required: true}}, SelectOptions{}); err == nil {

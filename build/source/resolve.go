@@ -80,3 +80,6 @@ func reason(err error) error {
 // ErrNotFound says that a COPY source, or a file of a mount, is not there (or is left out by the
 // ignore file).
 var ErrNotFound = errors.New("not found")
+
+// errIgnored is ErrNotFound for what is there but not for the build.
+var errIgnored = fmt.Errorf("%w: the ignore file leaves it out", ErrNotFound)

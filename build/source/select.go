@@ -235,8 +235,12 @@ func (w *walker) one(name string, p Pattern) (Selection, error) {
 		return Selection{}, err
 	}
 	if at != name {
-		if hidden, _, err := w.ignored(name); err != nil || hidden && !w.opts.Ignore.MayHoldExceptions(strings.TrimPrefix(name, "/")) {
-			return Selection{}, orNotFound(err)
+		hidden, _, err := w.ignored(name)
+		if err != nil {
+			return Selection{}, err
+		}
+		if hidden && !w.opts.Ignore.MayHoldExceptions(strings.TrimPrefix(name, "/")) {
+			return Selection{}, errIgnored
 		}
 	}
 	s := Selection{Path: at, Base: path.Base(name), Partial: p.Parents != ""}

@@ -49,7 +49,10 @@ func (w *walker) fill(s *Selection, dangling bool) error {
 		return err
 	}
 	if kind != unix.S_IFDIR {
-		if hidden || kind == unix.S_IFSOCK || w.include != nil {
+		if hidden {
+			return errIgnored
+		}
+		if kind == unix.S_IFSOCK || w.include != nil {
 			return ErrNotFound
 		}
 		if skip, _, err := w.exclude.Match(s.Base, dockerfile.State{}); err != nil || skip {
@@ -59,7 +62,7 @@ func (w *walker) fill(s *Selection, dangling bool) error {
 		return nil
 	}
 	if hidden && !w.opts.Ignore.MayHoldExceptions(strings.TrimPrefix(s.Path, "/")) {
-		return ErrNotFound
+		return errIgnored
 	}
 	s.Dir = true
 	v := &visit{walker: w, s: s}
@@ -77,7 +80,7 @@ func (w *walker) fill(s *Selection, dangling bool) error {
 		return err
 	}
 	if len(s.Entries) == 0 {
-		return ErrNotFound // an ignored directory without exceptions in it
+		return errIgnored // and no exception is in it
 	}
 	return nil
 }

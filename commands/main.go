@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -102,7 +103,7 @@ func (c *call) call(v *verb, words []string) error {
 	var result error
 	app := &cli.App{
 		Name: "dhow " + v.name, Flags: flags, HideHelp: true, HideVersion: true, DisableSliceFlagSeparator: true,
-		Writer: c.err, ErrWriter: c.err,
+		Writer: c.err, ErrWriter: c.err, Compiled: time.Unix(1, 0), // else the library looks for the binary
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usageError(err, v.name) },
 		ExitErrHandler: func(*cli.Context, error) {},
 		Action: func(ctx *cli.Context) error {

@@ -33,6 +33,10 @@ func runPull(c *call) error {
 		return err
 	}
 	name := c.Args().First()
+	wanted, err := platform(c.text("platform"))
+	if err != nil {
+		return err
+	}
 	quiet := c.Bool("quiet")
 	ref, err := parseReference(name)
 	if err != nil {
@@ -46,7 +50,7 @@ func runPull(c *call) error {
 	}
 	before, _ := s.Lookup(ref.full())
 	d := ui.NewTransfer(ui.Pulling, c.err, quiet)
-	img, err := s.Pull(c.cancellable(), name, storage.PullOptions{Platform: c.text("platform"), Policy: storage.PullAlways, Progress: d.Event})
+	img, err := s.Pull(c.cancellable(), name, storage.PullOptions{Platform: wanted, Policy: storage.PullAlways, Progress: d.Event})
 	d.Close()
 	if err != nil {
 		return noImage(err, name)

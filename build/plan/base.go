@@ -23,43 +23,6 @@ const maxLookups = 4
 
 func parseRef(s string) (reference.Name, error) { return reference.Parse(s) }
 
-// contextNames normalises the names of --build-context as BuildKit does: a context may stand for
-// an image by any of its spellings.
-func contextNames(given map[string]string) (map[string]string, error) {
-	out := map[string]string{}
-	for name, value := range given {
-		key, err := ContextName(name)
-		if err != nil {
-			return nil, err
-		}
-		out[key] = value
-	}
-	return out, nil
-}
-
-// ContextName normalises the name of a --build-context: "docker.io/library/alpine:latest" and
-// "alpine" are the same.
-func ContextName(name string) (string, error) {
-	n, err := reference.Parse(name)
-	if err != nil {
-		return "", fmt.Errorf("invalid context name %q: %w", name, err)
-	}
-	return strings.TrimSuffix(n.Familiar(), ":latest"), nil
-}
-
-// contextFor finds the named context that stands for a stage or image.
-func (m *maker) contextFor(name string) (string, bool) {
-	if len(m.contexts) == 0 || strings.EqualFold(name, scratch) || strings.EqualFold(name, "context") {
-		return "", false
-	}
-	key, err := ContextName(name)
-	if err != nil {
-		return "", false
-	}
-	_, ok := m.contexts[key]
-	return key, ok
-}
-
 // resolveBases finds the images under all stages target needs. Triggers of ONBUILD can need more
 // stages, so it goes on until nothing new turns up.
 func (m *maker) resolveBases(ctx context.Context, target *stage) ([]*stage, error) {
@@ -270,40 +233,4 @@ func (m *maker) materialise(s *stage) error {
 	n.History = s.remember(m, "FROM "+name+" # buildkit", true)
 	m.step(s, n)
 	return nil
-}
-
-// lookups asks for every image once.
-type lookups struct {
-	mu  sync.Mutex
-	all map[string]*lookup
-}
-
-type lookup struct {
-	once sync.Once
-	base Base
-	err  error
-}
-
-func (l *lookups) of(ref string) *lookup {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.all == nil {
-		l.all = map[string]*lookup{}
-	}
-	if l.all[ref] == nil {
-		l.all[ref] = &lookup{}
-	}
-	return l.all[ref]
-}
-
-func (l *lookup) run(ctx context.Context, m *maker, ref string) error {
-	l.once.Do(func() {
-		if l.err = ctx.Err(); l.err != nil {
-			return
-		}
-		if l.base, l.err = m.resolve(ctx, ref, m.platform); l.err == nil && l.base.Ref == "" {
-			l.base.Ref = ref
-		}
-	})
-	return l.err
 }

@@ -104,8 +104,11 @@ func runRun(c *call) error {
 		}
 		status, err = run.Run(context.Background(), o)
 	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return &explain.Error{Text: "No such image: " + o.Image, Status: 125}
+	}
 	if err != nil {
-		return explain.Tool(noImage(err, o.Image))
+		return explain.Tool(err)
 	}
 	if status != 0 {
 		return explain.Silent(status)

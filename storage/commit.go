@@ -129,6 +129,9 @@ func (s *Store) record(n newImage) (img Image, err error) {
 	if err := s.createRecord(lib, id, top, meta, n); err != nil {
 		return Image{}, fmt.Errorf("recording image %s: %w", short(id), err)
 	}
+	if err := s.takeDigests(lib, id, n.digests); err != nil {
+		return Image{}, err
+	}
 	// Names last: an image that has one is complete.
 	if len(n.names) > 0 {
 		if err := lib.AddNames(id, n.names); err != nil {
@@ -178,6 +181,37 @@ func (s *Store) createRecord(lib cstorage.Store, id, top string, meta imageMetad
 	}
 	meta.Whole = true
 	return s.setMetadata(lib, id, meta)
+}
+
+// takeDigests takes repo@digest references away from other images: such a reference names one. A
+// list's digest moves when another platform of it is pulled.
+func (s *Store) takeDigests(lib cstorage.Store, id string, digests []string) error {
+	if len(digests) == 0 {
+		return nil
+	}
+	var wanted [][]byte
+	for _, d := range digests {
+		wanted = append(wanted, []byte(d))
+	}
+	records, err := s.imageRecords(wanted)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if r.ID == id {
+			continue
+		}
+		if _, whole := r.metadata(); !whole {
+			continue
+		}
+		err := s.updateMetadata(lib, r.ID, func(m *imageMetadata) {
+			m.Digests = slices.DeleteFunc(m.Digests, func(d string) bool { return slices.Contains(digests, d) })
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) dropUnfinished(lib cstorage.Store, id string) error {

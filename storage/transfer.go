@@ -251,6 +251,9 @@ func (s *Store) Push(ctx context.Context, name, dest string, o PushOptions) (dig
 	if err != nil {
 		return "", err
 	}
+	if !slices.ContainsFunc(img.Names, func(n string) bool { return repositoryOf(n) == remote.Repository() }) {
+		return sum, nil // as with docker, only names the image has here get a digest
+	}
 	return sum, s.noteDigest(img.ID, remote.Repository()+"@"+sum.String())
 }
 

@@ -29,7 +29,7 @@ func (w *worker) chown(p *place, follow bool, uid, gid uint32) answer {
 	}
 	var o object
 	if e := w.look(p, follow, &o); e != 0 {
-		return refuse(e)
+		return p.refuse(e)
 	}
 	defer unix.Close(o.fd)
 	if !c.plain() {
@@ -101,7 +101,7 @@ func (w *worker) chmod(p *place, follow bool, mode uint32) answer {
 	}
 	var o object
 	if e := w.look(p, follow, &o); e != 0 {
-		return refuse(e)
+		return p.refuse(e)
 	}
 	defer unix.Close(o.fd)
 	if e := w.reach(c, p, follow); e != 0 {
@@ -126,6 +126,14 @@ func (w *worker) chmod(p *place, follow bool, mode uint32) answer {
 	}
 	w.s.files.age.Add(1)
 	return result(0)
+}
+
+// refuse says why a place can not be opened.
+func (p *place) refuse(e unix.Errno) answer {
+	if e == unix.ENOENT && p.whole() {
+		e = unix.EBADF
+	}
+	return refuse(e)
 }
 
 func errno(err error) unix.Errno {

@@ -284,7 +284,3 @@ func unpack(t testing.TB, tree, into string) Links {
 	}
 	return links
 }
-
-var payloads = map[string]func() error{
-	"nothing": func() error { return nil },
-}

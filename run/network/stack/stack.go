@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -72,9 +73,22 @@ const nic tcpip.NICID = 1
 func New(d Device, c Config) *Stack {
 	s := &Stack{config: c, read: make(chan struct{})}
 	s.link = &link{device: d, mtu: uint32(c.MTU), unsummed: c.Unsummed}
+	s.tcp.limit, s.udp.limit = limits()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	go s.receive()
 	return s
+}
+
+// limits gives the number of TCP and UDP flows that a container may have. Each is a descriptor of
+// this process, which needs some for itself whatever the container does.
+func limits() (tcp, udp int) {
+	half := uint64(512)
+	var files unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
+		half = min(files.Cur/2, maxTCP+maxUDP)
+	}
+	udp = min(maxUDP, int(half/4))
+	return min(maxTCP, int(half)-udp), udp
 }
 
 // receive takes the container's packets until the device is closed.

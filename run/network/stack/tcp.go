@@ -2,13 +2,13 @@ package stack
 
 import (
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -18,6 +18,7 @@ import (
 )
 
 const (
+	maxTCP = 16384 // connections
 	// maxDials bounds the connections that are being made; further ones wait for the container's
 	// own retransmission.
 	maxDials = 512
@@ -117,7 +118,7 @@ func (s *Stack) tcpRequest(r *tcp.ForwarderRequest) {
 		s.config.Resolver.ServeTCP(s.ctx, inside)
 		return
 	}
-	(&flow{stack: s, inside: inside, endpoint: endpoint, host: host}).run()
+	(&flow{stack: s, inside: inside, endpoint: endpoint, queue: &queue, host: host}).run()
 }
 
 var errRefused = errors.New("destination is not for containers")
@@ -154,6 +155,7 @@ func isTimeout(err error) bool {
 
 // flows are the connections that exist.
 type flows struct {
+	limit   int // of connections
 	mu      sync.Mutex
 	open    map[*flow]struct{}
 	closed  bool
@@ -164,7 +166,7 @@ type flows struct {
 func (f *flows) add(one *flow) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
+	if f.closed || len(f.open) >= f.limit {
 		return false
 	}
 	if f.open == nil {
@@ -199,6 +201,7 @@ type flow struct {
 	stack    *Stack
 	inside   *gonet.TCPConn
 	endpoint tcpip.Endpoint // of inside
+	queue    *waiter.Queue  // of endpoint
 	host     *net.TCPConn
 }
 
@@ -222,52 +225,92 @@ func (f *flow) run() {
 	both.Wait()
 }
 
+// buffers are held while there is something to copy: a connection that is idle needs none.
 var buffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
 
 // up copies what the container sends.
 func (f *flow) up() {
-	buffer := buffers.Get().(*[128 << 10]byte)
-	defer buffers.Put(buffer)
+	entry, readable := waiter.NewChannelEntry(waiter.ReadableEvents | waiter.EventHUp | waiter.EventErr)
+	f.queue.EventRegister(&entry)
+	defer f.queue.EventUnregister(&entry)
 	for {
-		n, err := f.inside.Read(buffer[:])
-		if n > 0 {
-			f.stack.tcp.moved.Add(int64(n))
-			if _, err := f.host.Write(buffer[:n]); err != nil {
+		err := f.upAvailable()
+		switch err.(type) {
+		case *tcpip.ErrWouldBlock:
+			<-readable
+		case *tcpip.ErrClosedForReceive: // its end
+			if f.host.CloseWrite() != nil {
 				f.abort()
 				return
 			}
-		}
-		if err == nil {
-			continue
-		}
-		if err != io.EOF || f.host.CloseWrite() != nil {
+			f.watch()
+			return
+		default:
 			f.abort()
 			return
 		}
-		f.watch()
-		return
+	}
+}
+
+// upAvailable copies what has come from the container and gives the reason why there is no more.
+func (f *flow) upAvailable() tcpip.Error {
+	buffer := buffers.Get().(*[128 << 10]byte)
+	defer buffers.Put(buffer)
+	for {
+		w := tcpip.SliceWriter(buffer[:])
+		result, err := f.endpoint.Read(&w, tcpip.ReadOptions{})
+		if err != nil {
+			return err
+		}
+		f.stack.tcp.moved.Add(int64(result.Count))
+		if _, err := f.host.Write(buffer[:result.Count]); err != nil {
+			return &tcpip.ErrConnectionAborted{}
+		}
 	}
 }
 
 // down copies what the peer sends.
 func (f *flow) down() {
-	buffer := buffers.Get().(*[128 << 10]byte)
-	defer buffers.Put(buffer)
-	for {
-		n, err := f.host.Read(buffer[:])
-		if n > 0 {
-			if _, err := f.inside.Write(buffer[:n]); err != nil {
-				f.abort()
-				return
-			}
-		}
-		if err == nil {
-			continue
-		}
-		if err != io.EOF || f.inside.CloseWrite() != nil {
-			f.abort()
-		}
+	raw, err := f.host.SyscallConn()
+	if err != nil {
+		f.abort()
 		return
+	}
+	for {
+		var buffer *[128 << 10]byte
+		var n int
+		var failed error
+		err := raw.Read(func(fd uintptr) bool {
+			buffer = buffers.Get().(*[128 << 10]byte)
+			for {
+				if n, failed = unix.Read(int(fd), buffer[:]); failed != unix.EINTR {
+					break
+				}
+			}
+			if failed == unix.EAGAIN {
+				buffers.Put(buffer)
+				return false
+			}
+			return true
+		})
+		if err != nil { // closed by abort
+			f.abort()
+			return
+		}
+		if n > 0 {
+			_, failed = f.inside.Write(buffer[:n])
+		}
+		buffers.Put(buffer)
+		switch {
+		case failed != nil:
+			f.abort()
+			return
+		case n == 0:
+			if f.inside.CloseWrite() != nil {
+				f.abort()
+			}
+			return
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ type udpFlow struct {
 }
 
 type udpFlows struct {
+	limit     int // of flows
 	mu        sync.Mutex
 	open      map[*udpFlow]struct{}
 	closed    bool
@@ -56,7 +57,7 @@ func (u *udpFlows) add(f *udpFlow) bool {
 	if u.open == nil {
 		u.open = map[*udpFlow]struct{}{}
 	}
-	if len(u.open) >= maxUDP {
+	if len(u.open) >= u.limit {
 		var oldest *udpFlow
 		for other := range u.open {
 			if oldest == nil || other.last.Load() < oldest.last.Load() {

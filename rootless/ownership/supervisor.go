@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -62,6 +63,9 @@ type Supervisor struct {
 	closing sync.Once
 	trouble atomic.Pointer[error] // the first error of a worker
 }
+
+// lastBreath is how long Close waits for processes that were killed to be gone.
+const lastBreath = 10 * time.Second
 
 // workersPerListener is two so that one long answer (a copy-up) does not stop everybody.
 const workersPerListener = 2
@@ -140,12 +144,14 @@ func (s *Supervisor) Close() error {
 	s.closing.Do(func() {
 		close(s.done)
 		s.listener.Close()
-		if s.serving.Load() > 0 {
-			err = errors.New("closing the ownership supervisor: the container still runs")
-			os.RemoveAll(s.dir)
+		gone := make(chan struct{})
+		go func() { s.workers.Wait(); close(gone) }()
+		select {
+		case <-gone:
+		case <-time.After(lastBreath):
+			err = errors.Join(errors.New("closing the ownership supervisor: the container still runs"), os.RemoveAll(s.dir))
 			return
 		}
-		s.workers.Wait()
 		err = errors.Join(s.files.finish(), s.files.close(), os.RemoveAll(s.dir))
 	})
 	return err

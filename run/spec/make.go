@@ -26,7 +26,7 @@ func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
 	if err != nil {
 		return nil, Process{}, err
 	}
-	filter, err := filter(w, h.Mapping, p.Capabilities)
+	filter, err := filter(w, h.Mapping, p)
 	if err != nil {
 		return nil, Process{}, err
 	}
@@ -135,22 +135,22 @@ func namespaces(w Wishes) []specs.LinuxNamespace {
 
 // filter is the seccomp filter: the wished profile, and over it the calls that the ownership
 // supervisor answers where the kernel can not keep owners.
-func filter(w Wishes, m idmap.Mapping, caps []string) (*specs.LinuxSeccomp, error) {
+func filter(w Wishes, m idmap.Mapping, p Process) (*specs.LinuxSeccomp, error) {
 	var profile *specs.LinuxSeccomp
 	var err error
 	switch w.Seccomp {
 	case "", "builtin", "default":
-		profile = seccomp.DefaultProfile(caps)
+		profile = seccomp.DefaultProfile(p.Capabilities)
 	case "unconfined":
 	default:
-		if profile, err = seccomp.Load(w.Seccomp, caps); err != nil {
+		if profile, err = seccomp.Load(w.Seccomp, p.Capabilities); err != nil {
 			return nil, err
 		}
 	}
 	if m.Kind != idmap.Single {
 		return profile, nil
 	}
-	return seccomp.Merge(profile, ownership.SupervisorSyscalls()), nil
+	return seccomp.Merge(profile, ownership.SupervisorSyscallsFor(p.UID)), nil
 }
 
 // sysctls are those docker sets in a private network namespace (moby: daemon/oci_linux.go), and the

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -18,7 +19,8 @@ import (
 //	#5 DONE 1.4s
 type plain struct {
 	mu      sync.Mutex
-	w       io.Writer
+	out     io.Writer
+	w       bytes.Buffer // what an event made; written to out at once
 	colour  bool
 	trace   *trace
 	pending map[*step][]string // lines of steps that are not the one being shown
@@ -45,7 +47,7 @@ const (
 )
 
 func newPlain(w io.Writer, colour bool) *plain {
-	return &plain{w: w, colour: colour, trace: newTrace(), pending: map[*step][]string{}, waiting: map[*step]time.Time{},
+	return &plain{out: w, colour: colour, trace: newTrace(), pending: map[*step][]string{}, waiting: map[*step]time.Time{},
 		first: true, moved: map[*row]moved{}}
 }
 
@@ -68,7 +70,7 @@ func (p *plain) keepTicking() {
 
 func (p *plain) event(e progress.Event) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.flush()
 	c := p.trace.apply(e)
 	if c.step == nil || c.step.started.IsZero() {
 		return
@@ -91,6 +93,15 @@ func (p *plain) event(e progress.Event) {
 		p.add(s, "", e.Time) // its header
 	}
 	p.turn(s, e.Time)
+}
+
+// flush writes what there is and ends the work on an event.
+func (p *plain) flush() {
+	if p.w.Len() > 0 {
+		_, _ = p.out.Write(p.w.Bytes()) // a reader that went away does not stop a build
+		p.w.Reset()
+	}
+	p.mu.Unlock()
 }
 
 func (p *plain) add(s *step, line string, now time.Time) {
@@ -135,17 +146,17 @@ func (p *plain) say(s *step, now time.Time) {
 	}
 	if p.current != s {
 		if p.current != nil {
-			fmt.Fprintf(p.w, "#%d ...\n", p.current.number)
+			fmt.Fprintf(&p.w, "#%d ...\n", p.current.number)
 		}
 		if !p.first {
-			fmt.Fprintln(p.w)
+			fmt.Fprintln(&p.w)
 		}
 		p.first = false
-		fmt.Fprintf(p.w, "#%d %s\n", s.number, Escape(s.name))
+		fmt.Fprintf(&p.w, "#%d %s\n", s.number, Escape(s.name))
 	}
 	for _, line := range p.pending[s] {
 		if line != "" {
-			fmt.Fprintf(p.w, "#%d %s\n", s.number, line)
+			fmt.Fprintf(&p.w, "#%d %s\n", s.number, line)
 		}
 	}
 	delete(p.pending, s)
@@ -159,7 +170,7 @@ func (p *plain) say(s *step, now time.Time) {
 // tick lets a step speak that has waited long while no event came.
 func (p *plain) tick(now time.Time) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.flush()
 	for _, s := range p.trace.steps {
 		if since, ok := p.waiting[s]; ok && now.Sub(since) >= patience && now.Sub(p.shown) >= patience {
 			p.say(s, now)
@@ -211,14 +222,14 @@ func (p *plain) close(failed bool) {
 		close(p.ended)
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.flush()
 	for _, s := range p.trace.steps {
 		if len(p.pending[s]) > 0 && (s.finished() || len(p.pending[s]) > 1 || p.pending[s][0] != "") {
 			p.say(s, time.Now())
 		}
 	}
 	if failed {
-		p.trace.writeFailures(p.w, 10, p.colour)
+		p.trace.writeFailures(&p.w, 10, p.colour)
 	}
-	p.trace.writeWarnings(p.w)
+	p.trace.writeWarnings(&p.w)
 }

@@ -1,6 +1,9 @@
 package ui
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 const (
 	maxLine      = 64 << 10 // a longer line of output is cut into several
@@ -24,7 +27,7 @@ type logLine struct {
 func (l *lines) write(data []byte, at float64) []logLine {
 	var out []logLine
 	for len(data) > 0 {
-		n := slices.Index(data, '\n')
+		n := bytes.IndexByte(data, '\n')
 		whole := n >= 0
 		if !whole {
 			n = len(data)

@@ -59,10 +59,61 @@ func search(spans []span) []insn {
 	if len(spans) == 1 {
 		return spans[0].code
 	}
+	if code, err := group(spans); err == nil {
+		return code
+	}
 	middle := len(spans) / 2
 	below, above := search(spans[:middle]), search(spans[middle:])
 	out := make([]insn, 0, len(below)+len(above)+2)
 	return append(append(branch(out, jumpGreaterEqual, spans[middle].from, len(below)), below...), above...)
+}
+
+// group is search for spans few enough that every jump is short: the tests stand together, spans
+// that do the same share their code. It halves the program, as most spans are single returns.
+func group(spans []span) ([]insn, error) {
+	if len(spans) > 200 { // the tests alone are too many
+		return nil, errTooLong
+	}
+	r := &routine{}
+	places := make([]label, len(spans)) // of each span's code
+	var blocks []int                    // spans whose code is placed
+	for i, s := range spans {
+		same := slices.IndexFunc(blocks, func(j int) bool { return slices.Equal(spans[j].code, s.code) })
+		if same >= 0 {
+			places[i] = places[blocks[same]]
+			continue
+		}
+		places[i] = r.newLabel()
+		blocks = append(blocks, i)
+	}
+	r.test(spans, places)
+	// Single returns first: most tests jump to them.
+	slices.SortStableFunc(blocks, func(a, b int) int { return len(spans[a].code) - len(spans[b].code) })
+	for _, i := range blocks {
+		r.place(places[i])
+		r.add(spans[i].code...)
+	}
+	return r.finish()
+}
+
+// test appends the tests that find a span, two or more, and jump to its place.
+func (r *routine) test(spans []span, places []label) {
+	middle := len(spans) / 2
+	below, above := places[0], places[middle]
+	if middle > 1 {
+		below = next
+	}
+	if len(spans)-middle > 1 {
+		above = r.newLabel()
+	}
+	r.jump(jumpGreaterEqual, spans[middle].from, above, below)
+	if middle > 1 {
+		r.test(spans[:middle], places[:middle])
+	}
+	if len(spans)-middle > 1 {
+		r.place(above)
+		r.test(spans[middle:], places[middle:])
+	}
 }
 
 // branch appends a test that skips the next n instructions when it holds.

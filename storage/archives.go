@@ -39,11 +39,6 @@ func (s *Store) Save(ctx context.Context, names []string, w io.Writer, format st
 		return err
 	}
 	defer done()
-	policy, err := registry.AcceptAnything()
-	if err != nil {
-		return err
-	}
-	defer policy.Destroy()
 	dir, err := s.tempDir("save-")
 	if err != nil {
 		return err

@@ -202,11 +202,20 @@ func (u *unpacking) entry(hdr *tar.Header) error {
 		return err
 	}
 	f := file{hdr: hdr, attr: a, at: at, name: path.Base(rel), rel: rel}
+	err = u.make(f, false)
+	// Making a file fails when the name is taken, before anything was read or changed.
+	if !errors.Is(err, unix.EEXIST) {
+		return err
+	}
 	covered, err := u.makeRoom(f)
 	if err != nil {
 		return err
 	}
-	switch hdr.Typeflag {
+	return u.make(f, covered)
+}
+
+func (u *unpacking) make(f file, covered bool) error {
+	switch f.hdr.Typeflag {
 	case tar.TypeDir:
 		return u.directory(f, covered)
 	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse, '\x00':
@@ -218,7 +227,7 @@ func (u *unpacking) entry(hdr *tar.Header) error {
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 		return u.node(f)
 	}
-	return refused("type %q is not known", hdr.Typeflag)
+	return refused("type %q is not known", f.hdr.Typeflag)
 }
 
 // file is one entry and where it goes: name in the directory at.
@@ -243,8 +252,8 @@ func (u *unpacking) attr(hdr *tar.Header) (ownership.Attr, error) {
 	return ownership.Attr{UID: uint32(uid), GID: uint32(gid), Mode: uint32(hdr.Mode) & 0o7777}, nil
 }
 
-// makeRoom removes what stands where f goes, except a directory that stays one. covered tells that a
-// whiteout stood there: a new directory must go on hiding what is below.
+// makeRoom removes what stands where f goes. covered tells that a whiteout stood there: a new
+// directory must go on hiding what is below.
 func (u *unpacking) makeRoom(f file) (covered bool, err error) {
 	var st unix.Stat_t
 	err = unix.Fstatat(f.at, f.name, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -254,11 +263,7 @@ func (u *unpacking) makeRoom(f file) (covered bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
-	if isDir && f.hdr.Typeflag == tar.TypeDir {
-		return false, nil
-	}
-	if isDir {
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		u.root.forget()
 		u.undescribe(f.rel)
 	}
@@ -294,7 +299,12 @@ func (u *unpacking) rootEntry(hdr *tar.Header, a ownership.Attr) error {
 
 func (u *unpacking) directory(f file, covered bool) error {
 	err := unix.Mkdirat(f.at, f.name, 0o700)
-	if err != nil && err != unix.EEXIST {
+	if err == unix.EEXIST {
+		var st unix.Stat_t
+		if serr := unix.Fstatat(f.at, f.name, &st, unix.AT_SYMLINK_NOFOLLOW); serr != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return errors.Join(err, serr)
+		}
+	} else if err != nil {
 		return err
 	}
 	if covered {

@@ -98,6 +98,9 @@ func (s Settings) registriesDir() string {
 
 // setPlatform reads "os/arch[/variant]"; docker takes "arch" alone too.
 func setPlatform(sys *types.SystemContext, platform string) error {
+	if platform == "" {
+		return nil // the library knows the host's variants
+	}
 	os, arch, variant, err := ParsePlatform(platform)
 	if err != nil {
 		return err

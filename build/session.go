@@ -183,12 +183,14 @@ func (s *session) export(ctx context.Context, g *plan.Graph, final *made) (stora
 			o.BaseHistory = s.chains.history(op.ID)
 		}
 	}
+	// What was made goes to the disk while it is being read for its digests.
+	flushed := make(chan error, 1)
+	go func() {
+		if s.worker.madeSome.Load() {
+			flushed <- s.cache.Sync()
+		}
+		close(flushed)
+	}()
 	image, err := export.Image(ctx, o)
-	if err != nil {
-		return storage.Image{}, err
-	}
-	if len(final.layers) > 0 {
-		err = s.cache.Sync()
-	}
-	return image, err
+	return image, errors.Join(err, <-flushed)
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dhow-containers/dhow/build/cache"
 	"github.com/dhow-containers/dhow/build/plan"
@@ -29,6 +30,8 @@ type worker struct {
 	s     *session
 	bench *step.Bench
 	graph *plan.Graph
+
+	madeSome atomic.Bool // whether any layer was made, and not only found
 
 	mu       sync.Mutex
 	prepared map[*plan.Node]*step.Prepared
@@ -259,6 +262,7 @@ func (w *worker) do(ctx context.Context, n *plan.Node, flight *cache.Flight, par
 	if err != nil {
 		return nil, err
 	}
+	w.madeSome.Store(true)
 	return flight.Keep(layer)
 }
 

@@ -32,12 +32,12 @@ const defaultHostname = "buildkitsandbox"
 // run does RUN: the command in a container on an overlay of the parents, whose upper directory
 // becomes the layer.
 func (b *Bench) run(ctx context.Context, t *Task, op *plan.RunOp) (cache.Made, error) {
-	r := &running{b: b, t: t, op: op,
+	r := &running{ctx: ctx, b: b, t: t, op: op,
 		work: working.Work{Lowers: t.Parent.Lowers(), Dir: t.Scratch.Dir, Volatile: true}}
 	if err := r.work.Mount(); err != nil {
 		return cache.Made{}, err
 	}
-	err := r.inside(ctx)
+	err := r.inside()
 	if err := errors.Join(err, r.work.Unmount()); err != nil {
 		return cache.Made{}, err
 	}
@@ -46,6 +46,7 @@ func (b *Bench) run(ctx context.Context, t *Task, op *plan.RunOp) (cache.Made, e
 
 // running is one RUN step.
 type running struct {
+	ctx   context.Context // of this step; a running lives no longer
 	b     *Bench
 	t     *Task
 	op    *plan.RunOp
@@ -56,12 +57,12 @@ type running struct {
 func (r *running) path(name string) string { return filepath.Join(r.t.Scratch.Dir, name) }
 
 // inside does what needs the mounted filesystem.
-func (r *running) inside(ctx context.Context) (err error) {
+func (r *running) inside() (err error) {
 	dir := r.path("mounts")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	set, err := mount.Prepare(ctx, r.op.Mounts, mount.Config{Dir: dir, Cache: r.b.Cache, Owners: r.b.tree(),
+	set, err := mount.Prepare(r.ctx, r.op.Mounts, mount.Config{Dir: dir, Cache: r.b.Cache, Owners: r.b.tree(),
 		Secrets: r.b.Secrets, Tree: r.tree, Copy: r.b.copyTree, Waiting: r.waiting})
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (r *running) inside(ctx context.Context) (err error) {
 	if err := r.makeStubs(req); err != nil {
 		return err
 	}
-	return r.command(ctx, req, process)
+	return r.command(r.ctx, req, process)
 }
 
 // network is what the step may reach.

@@ -2,12 +2,14 @@ package step
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
-	"path"
+	"path/filepath"
 	"strconv"
 
+	"github.com/dhow-containers/dhow/build/cache"
 	"github.com/dhow-containers/dhow/build/mount"
 	"github.com/dhow-containers/dhow/build/plan"
 	"github.com/dhow-containers/dhow/build/source"
@@ -18,7 +20,7 @@ import (
 func (r *running) tree(i int, m plan.Mount) (mount.Tree, error) {
 	switch m.From.Kind {
 	case plan.FromContext:
-		return r.b.contextTree(r.t, i, m)
+		return r.contextTree(i, m)
 	case plan.FromNode:
 		in, err := r.t.input(m.From.Node)
 		if err != nil {
@@ -35,35 +37,66 @@ func (r *running) tree(i int, m plan.Mount) (mount.Tree, error) {
 
 // contextTree is a context as a step sees it: without what the ignore file leaves out, everything
 // owned by root. The caller's own directory is shown when it is so by itself, a copy otherwise.
-func (b *Bench) contextTree(t *Task, i int, m plan.Mount) (mount.Tree, error) {
-	from := b.Sources.Context(m.From.Context)
-	sels := t.Prepared.selections[i]
-	id := t.Prepared.digests[i]
+func (r *running) contextTree(i int, m plan.Mount) (mount.Tree, error) {
+	from := r.b.Sources.Context(m.From.Context)
+	sels, id := r.t.Prepared.selections[i], r.t.Prepared.digests[i]
 	if from.Ignore == nil && plainlyOwned(sels) {
 		return mount.Tree{Root: from.Root(), ID: id, Foreign: true}, nil
 	}
-	dir := path.Join(t.Scratch.Dir, "context-"+strconv.Itoa(i))
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return mount.Tree{}, err
-	}
-	root, err := openDir(dir)
+	// The copy is made once for a content, and kept like a layer.
+	key := fmt.Sprintf("%x", sha256.Sum256([]byte("build context 1\x00"+id+"\x00"+m.Source)))
+	flight, layer, err := r.b.Cache.Make(r.ctx, key, "", false, func() { r.waiting("build context") })
 	if err != nil {
 		return mount.Tree{}, err
 	}
-	t.owned = append(t.owned, root)
-	u := newUnion(int(root.Fd()), -1, b.tree(), b.tree())
-	if err := u.root(); err != nil {
-		return mount.Tree{}, err
-	}
-	for _, sel := range sels {
-		c := &copier{u: u, src: int(from.Root().Fd()), content: &contentCopier{}, links: map[inode]string{}, ctx: context.Background()}
-		// The mount looks for Source in the tree.
-		if err := c.put(sel, m.Source); err != nil {
+	if flight != nil {
+		defer flight.Close()
+		dir := filepath.Join(r.t.Scratch.Dir, "context-"+strconv.Itoa(i))
+		size, err := r.copyContext(dir, int(from.Root().Fd()), sels, m.Source)
+		if err != nil {
 			return mount.Tree{}, fmt.Errorf("copying the build context: %w", err)
 		}
+		if layer, err = flight.Keep(cache.Made{Dir: dir, Name: "[internal] build context for a mount", Size: size}); err != nil {
+			return mount.Tree{}, err
+		}
 	}
+	r.t.owned = append(r.t.owned, closer(layer.Release))
+	root, err := openDir(layer.Dir())
+	if err != nil {
+		return mount.Tree{}, err
+	}
+	r.t.owned = append(r.t.owned, root)
 	return mount.Tree{Root: root, ID: id}, nil
 }
+
+// copyContext copies what was selected of a context to source, below dir.
+func (r *running) copyContext(dir string, from int, sels []source.Selection, to string) (size int64, err error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return 0, err
+	}
+	root, err := openDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close()
+	u := newUnion(int(root.Fd()), -1, r.b.tree(), r.b.tree())
+	if err := u.root(); err != nil {
+		return 0, err
+	}
+	for _, sel := range sels {
+		c := &copier{u: u, src: from, content: &contentCopier{}, links: map[inode]string{}, ctx: r.ctx}
+		if err := c.put(sel, to); err != nil {
+			return 0, err
+		}
+		size += c.size
+	}
+	return size, nil
+}
+
+// closer is an io.Closer that can not fail.
+type closer func()
+
+func (c closer) Close() error { c(); return nil }
 
 // plainlyOwned tells whether every file belongs to root as this process sees it.
 func plainlyOwned(sels []source.Selection) bool {

@@ -108,6 +108,9 @@ func (p cachePins) LayerDir(id string) (string, error) {
 // confirm asks on a terminal; without one the answer is no, as docker's is.
 func (c *call) confirm(question string) bool {
 	fmt.Fprintf(c.err, "%s\nAre you sure you want to continue? [y/N] ", question)
-	answer, _ := bufio.NewReader(io.LimitReader(os.Stdin, 16)).ReadString('\n')
+	answer, err := bufio.NewReader(io.LimitReader(os.Stdin, 16)).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(c.err)
+	}
 	return strings.EqualFold(strings.TrimSpace(answer), "y")
 }

@@ -219,7 +219,7 @@ _dhow() {
 		case aFile:
 			action = "_files"
 		case anImage, aContainer, aVolume, anObject:
-			action = "_dhow_names " + string(v.names)
+			action = " _dhow_names " + string(v.names) // the space: called as it stands
 		case aVerb:
 			action = "(" + strings.Join(first, " ") + ")"
 		default:
@@ -274,7 +274,8 @@ function __dhow_in
     return 1
 end
 function __dhow_at
-    test (__dhow_words) = "$argv[1]"
+    set -l words (__dhow_words)
+    test "$words" = "$argv[1]"
 end
 complete -c dhow -f
 `)

@@ -23,7 +23,8 @@ function __dhow_in
     return 1
 end
 function __dhow_at
-    test (__dhow_words) = "$argv[1]"
+    set -l words (__dhow_words)
+    test "$words" = "$argv[1]"
 end
 complete -c dhow -f
 complete -c dhow -n '__dhow_at ""' -a bud -d 'Build an image from a Dockerfile'

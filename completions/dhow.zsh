@@ -135,7 +135,7 @@ _dhow() {
 				'*-v+[Mount a directory or volume]: :_files' \
 				'*--workdir=[Working directory]: :_files' \
 				'*-w+[Working directory]: :_files' \
-				'1: :_dhow_names image' '*::command:_normal'
+				'1: : _dhow_names image' '*::command:_normal'
 			;;
 		'ps'|'container ls'|'container list'|'container ps')
 			_arguments -s \
@@ -158,7 +158,7 @@ _dhow() {
 				'*-f[Kill the container when it runs]' \
 				'*--volumes[Remove its anonymous volumes too]' \
 				'*-v[Remove its anonymous volumes too]' \
-				'*: :_dhow_names container'
+				'*: : _dhow_names container'
 			;;
 		'images'|'image ls'|'image list')
 			_arguments -s \
@@ -171,30 +171,30 @@ _dhow() {
 				'*--no-trunc[Show whole ids]' \
 				'*--quiet[Show only ids]' \
 				'*-q[Show only ids]' \
-				'*: :_dhow_names image'
+				'*: : _dhow_names image'
 			;;
 		'pull'|'image pull')
 			_arguments -s \
 				'*--platform=[Pull the image for this platform]: :_files' \
 				'*--quiet[Print nothing but the image'\''s full name]' \
 				'*-q[Print nothing but the image'\''s full name]' \
-				'*: :_dhow_names image'
+				'*: : _dhow_names image'
 			;;
 		'push'|'image push')
 			_arguments -s \
 				'*--quiet[Print nothing but the image'\''s full name]' \
 				'*-q[Print nothing but the image'\''s full name]' \
-				'*: :_dhow_names image'
+				'*: : _dhow_names image'
 			;;
 		'tag'|'image tag')
 			_arguments -s \
-				'*: :_dhow_names image'
+				'*: : _dhow_names image'
 			;;
 		'rmi'|'image rm'|'image remove')
 			_arguments -s \
 				'*--force[Remove although a stopped container uses the image]' \
 				'*-f[Remove although a stopped container uses the image]' \
-				'*: :_dhow_names image'
+				'*: : _dhow_names image'
 			;;
 		'history'|'image history')
 			_arguments -s \
@@ -204,14 +204,14 @@ _dhow() {
 				'*--no-trunc[Show whole ids and commands]' \
 				'*--quiet[Show only ids]' \
 				'*-q[Show only ids]' \
-				'*: :_dhow_names image'
+				'*: : _dhow_names image'
 			;;
 		'save'|'image save')
 			_arguments -s \
 				'*--format=[Form of the archive  "docker-archive" or "oci-archive" (default "docker-archive")]: :_files' \
 				'*--output=[Write to a file instead of stdout]: :_files' \
 				'*-o+[Write to a file instead of stdout]: :_files' \
-				'*: :_dhow_names image'
+				'*: : _dhow_names image'
 			;;
 		'load'|'image load')
 			_arguments -s \
@@ -235,19 +235,19 @@ _dhow() {
 				'*--format=[Print with a Go template or "json"]: :_files' \
 				'*-f+[Print with a Go template or "json"]: :_files' \
 				'*--type=[Look only for this kind  container, image or volume]: :_files' \
-				'*: :_dhow_names object'
+				'*: : _dhow_names object'
 			;;
 		'image inspect')
 			_arguments -s \
 				'*--format=[Print with a Go template or "json"]: :_files' \
 				'*-f+[Print with a Go template or "json"]: :_files' \
-				'*: :_dhow_names image'
+				'*: : _dhow_names image'
 			;;
 		'container inspect')
 			_arguments -s \
 				'*--format=[Print with a Go template or "json"]: :_files' \
 				'*-f+[Print with a Go template or "json"]: :_files' \
-				'*: :_dhow_names container'
+				'*: : _dhow_names container'
 			;;
 		'volume ls'|'volume list')
 			_arguments -s \
@@ -265,13 +265,13 @@ _dhow() {
 			_arguments -s \
 				'*--format=[Print with a Go template or "json"]: :_files' \
 				'*-f+[Print with a Go template or "json"]: :_files' \
-				'*: :_dhow_names volume'
+				'*: : _dhow_names volume'
 			;;
 		'volume rm'|'volume remove')
 			_arguments -s \
 				'*--force[Do not complain about volumes that do not exist]' \
 				'*-f[Do not complain about volumes that do not exist]' \
-				'*: :_dhow_names volume'
+				'*: : _dhow_names volume'
 			;;
 		'builder prune'|'buildx prune')
 			_arguments -s \

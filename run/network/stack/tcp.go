@@ -26,6 +26,10 @@ const (
 	// make us hold. The latency to the container is next to none, so little is enough.
 	bufferDefault = 256 << 10
 	bufferMax     = 1 << 20
+	// From so many connections on, further ones get smaller buffers: the memory is not the
+	// container's, whose limits do not count it.
+	manyFlows  = 1024
+	bufferMany = 32 << 10
 	// goneAfter is how long a connection may be idle after the container closed its side until the
 	// container's kernel is asked whether the other half is still there.
 	goneAfter = time.Minute
@@ -113,6 +117,10 @@ func (s *Stack) tcpRequest(r *tcp.ForwarderRequest) {
 		}
 		return
 	}
+	if s.tcp.count() >= manyFlows {
+		endpoint.SocketOptions().SetReceiveBufferSize(bufferMany, false)
+		endpoint.SocketOptions().SetSendBufferSize(bufferMany, false)
+	}
 	inside := gonet.NewTCPConn(&queue, endpoint)
 	if host == nil {
 		s.config.Resolver.ServeTCP(s.ctx, inside)
@@ -176,6 +184,12 @@ func (f *flows) add(one *flow) bool {
 	return true
 }
 
+func (f *flows) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.open)
+}
+
 func (f *flows) remove(one *flow) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -226,7 +240,7 @@ func (f *flow) run() {
 }
 
 // buffers are held while there is something to copy: a connection that is idle needs none.
-var buffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // up copies what the container sends.
 func (f *flow) up() {
@@ -254,7 +268,7 @@ func (f *flow) up() {
 
 // upAvailable copies what has come from the container and gives the reason why there is no more.
 func (f *flow) upAvailable() tcpip.Error {
-	buffer := buffers.Get().(*[128 << 10]byte)
+	buffer := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buffer)
 	for {
 		w := tcpip.SliceWriter(buffer[:])
@@ -277,11 +291,11 @@ func (f *flow) down() {
 		return
 	}
 	for {
-		var buffer *[128 << 10]byte
+		var buffer *[64 << 10]byte
 		var n int
 		var failed error
 		err := raw.Read(func(fd uintptr) bool {
-			buffer = buffers.Get().(*[128 << 10]byte)
+			buffer = buffers.Get().(*[64 << 10]byte)
 			for {
 				if n, failed = unix.Read(int(fd), buffer[:]); failed != unix.EINTR {
 					break

@@ -23,7 +23,7 @@ const (
 	// flows that are one question.
 	udpIdle    = 3 * time.Minute
 	udpIdleDNS = 15 * time.Second
-	udpBuffer  = 1 << 20 // bytes a flow may queue
+	udpBuffer  = 256 << 10 // bytes a flow may queue
 	// maxQuestions bounds the DNS questions of a container that are being answered.
 	maxQuestions = 256
 )
@@ -147,7 +147,7 @@ func (f *udpFlow) close() {
 
 // up copies the container's datagrams.
 func (f *udpFlow) up() {
-	buffer := buffers.Get().(*[128 << 10]byte)
+	buffer := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buffer)
 	for {
 		n, err := f.inside.Read(buffer[:])
@@ -167,7 +167,7 @@ func (f *udpFlow) up() {
 func (f *udpFlow) down() {
 	defer f.stack.udp.remove(f)
 	defer f.close()
-	buffer := buffers.Get().(*[128 << 10]byte)
+	buffer := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buffer)
 	for {
 		f.host.SetReadDeadline(time.Unix(0, f.last.Load()).Add(f.idle))

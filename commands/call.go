@@ -72,7 +72,7 @@ func (c *call) store() (*storage.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.opened, err = storage.Open(storage.Options{Dir: p.store, Mapping: p.mapping})
+	c.opened, err = storage.Open(storage.Options{Dir: p.store, Mapping: p.mapping, AsCaller: enter.AsCaller(p.mapping)})
 	return c.opened, err
 }
 

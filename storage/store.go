@@ -19,6 +19,7 @@
 package storage
 
 import (
+	"syscall"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -38,6 +39,8 @@ type Options struct {
 	// Registry says where configuration, policy and credentials are found. The zero value stands
 	// for registry.FromEnvironment(os.Getenv, …) of this process.
 	Registry *registry.Settings
+	// AsCaller is registry.Settings.AsCaller where Registry is nil.
+	AsCaller *syscall.SysProcAttr
 }
 
 // ImageConfig is the configuration document of an image.

@@ -57,6 +57,7 @@ func (s *Store) settings() registry.Settings {
 		set = *s.opts.Registry
 	} else {
 		set = registry.FromEnvironment(os.Getenv, "", int(s.opts.Mapping.CallerUID))
+		set.AsCaller = s.opts.AsCaller
 	}
 	if set.TempDir == "" {
 		set.TempDir = s.tmpDir()

@@ -17,14 +17,14 @@ type authFile struct {
 	Auths       map[string]json.RawMessage `json:"auths,omitempty"`
 	CredHelpers map[string]string          `json:"credHelpers,omitempty"`
 	CredsStore  string                     `json:"credsStore,omitempty"`
-	HTTPHeaders map[string]string          `json:"-"`
 }
 
 const maxAuthFileBytes = 4 << 20
 
 // mergeAuth puts the auth files together, the first that knows a registry deciding, and gives the
-// document. The library would go by the uid 0 it sees and stop at a file it may not read.
-func (s Settings) mergeAuth() ([]byte, error) {
+// document. The library would go by the uid 0 it sees and stop at a file it may not read. The helper
+// of domain is asked.
+func (s Settings) mergeAuth(domain string) ([]byte, error) {
 	merged := authFile{Auths: map[string]json.RawMessage{}, CredHelpers: map[string]string{}}
 	add := func(name string, data []byte) error {
 		var f authFile
@@ -66,6 +66,10 @@ func (s Settings) mergeAuth() ([]byte, error) {
 			return nil, err
 		}
 	}
+	if err := s.useHelper(&merged, domain); err != nil {
+		return nil, err
+	}
+	merged.CredsStore = ""
 	return json.Marshal(merged)
 }
 

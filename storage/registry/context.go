@@ -62,7 +62,7 @@ func (s Settings) Context(a Access) (sys *types.SystemContext, closeContext func
 		sys.DockerAuthConfig = &types.DockerAuthConfig{Username: a.Username, Password: a.Password}
 		return sys, func() {}, nil
 	}
-	auth, err := s.mergeAuth()
+	auth, err := s.mergeAuth(a.Domain)
 	if err != nil {
 		return nil, nil, err
 	}

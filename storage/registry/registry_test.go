@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.podman.io/image/v5/pkg/docker/config"
@@ -170,9 +171,58 @@ func FuzzMergeAuth(f *testing.F) {
 	f.Add([]byte(`{"auths":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := Settings{DockerAuth: string(data), AuthFile: "/dev/null"}
-		out, err := s.mergeAuth()
+		out, err := s.mergeAuth("")
 		if err == nil && !json.Valid(out) {
 			t.Errorf("%q", out)
 		}
 	})
+}
+
+func TestHelpers(t *testing.T) {
+	bin, home := t.TempDir(), t.TempDir()
+	script := "#!/bin/sh\nread s; case $s in\n" +
+		"https://index.docker.io/v1/) echo '{\"Username\":\"hub\",\"Secret\":\"x\"}';;\n" +
+		"reg.example:5000) echo '{\"Username\":\"reg\",\"Secret\":\"x\"}';;\n" +
+		"token.example) echo '{\"Username\":\"<token>\",\"Secret\":\"tok\"}';;\n" +
+		"broken.example) echo secret; exit 0;;\n" +
+		"*) echo credentials not found in native keychain; exit 1;; esac\n"
+	write(t, bin+"/docker-credential-test", script)
+	if err := os.Chmod(bin+"/docker-credential-test", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Setenv("HOME", home)
+	for _, c := range []struct {
+		config, domain, want, token string
+		fails                       bool
+	}{
+		{config: `{"credsStore":"test"}`, domain: "docker.io", want: "hub"},
+		{config: `{"credsStore":"test"}`, domain: "reg.example:5000", want: "reg"},
+		{config: `{"credsStore":"test"}`, domain: "token.example", want: "<token>", token: "tok"},
+		{config: `{"credsStore":"test"}`, domain: "other.example"},
+		{config: `{"credsStore":"test"}`, domain: "broken.example", fails: true},
+		{config: `{"credHelpers":{"reg.example:5000":"test"}}`, domain: "reg.example:5000", want: "reg"},
+		{config: `{"credHelpers":{"reg.example:5000":"test"}}`, domain: "docker.io"},
+		{config: `{"credsStore":"missing"}`, domain: "docker.io"},
+		{config: `{"credsStore":"../test"}`, domain: "docker.io", fails: true},
+	} {
+		write(t, home+"/.docker/config.json", c.config)
+		s := FromEnvironment(env(map[string]string{"HOME": home}), "", 1000)
+		s.TempDir = t.TempDir()
+		sys, done, err := s.Context(Access{Domain: c.domain})
+		if err != nil {
+			if !c.fails {
+				t.Errorf("%s %s: %v", c.config, c.domain, err)
+			}
+			if strings.Contains(err.Error(), "secret") {
+				t.Errorf("the answer is in the error: %v", err)
+			}
+			continue
+		}
+		got, err := config.GetCredentials(sys, c.domain+"/x")
+		if err != nil || got.Username != c.want || got.IdentityToken != c.token || c.fails {
+			t.Errorf("%s %s: %+v %v", c.config, c.domain, got, err)
+		}
+		done()
+	}
 }

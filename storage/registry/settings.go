@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // Settings are the places configuration is read from; an empty field means there is none.
@@ -26,6 +27,9 @@ type Settings struct {
 	CacheDir     string // where locations of blobs are remembered
 	TempDir      string // where big blobs are spooled
 	UserAgent    string
+	// AsCaller makes a child process see itself as the caller (rootless/enter.AsCaller); credential
+	// helpers look for the caller's keyring.
+	AsCaller *syscall.SysProcAttr
 }
 
 // FromEnvironment reads the settings of a process whose caller has the given uid on the host. home

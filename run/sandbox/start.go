@@ -24,6 +24,7 @@ import (
 type Container struct {
 	state   string // Request.StateDir
 	mounted bool   // a filesystem in memory at state
+	bound   string // the root filesystem, bound on itself
 	box     *libcontainer.Container
 	process *libcontainer.Process
 	streams *streams
@@ -96,7 +97,7 @@ func (c *Container) start(ctx context.Context, r Request) error {
 	if err := c.makeState(); err != nil {
 		return err
 	}
-	if err := noDevices(r); err != nil {
+	if err := c.noDevices(r); err != nil {
 		return err
 	}
 	if r.Spec == nil || r.Spec.Process == nil || r.Spec.Linux == nil || r.Spec.Root == nil {
@@ -168,6 +169,12 @@ func (c *Container) makeState() error {
 }
 
 func (c *Container) removeState() error {
+	if c.bound != "" {
+		if err := unix.Unmount(c.bound, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+			return fmt.Errorf("unmounting the root filesystem: %w", err)
+		}
+		c.bound = ""
+	}
 	if c.mounted {
 		if err := unix.Unmount(c.state, unix.MNT_DETACH); err != nil {
 			return fmt.Errorf("unmounting the state directory: %w", err)
@@ -179,7 +186,7 @@ func (c *Container) removeState() error {
 
 // noDevices keeps plain root's containers from opening devices they make: without a user namespace
 // nothing else does (the kernel's device cgroup is not used).
-func noDevices(r Request) error {
+func (c *Container) noDevices(r Request) error {
 	if r.Mapping.Kind != idmap.Root {
 		return nil
 	}
@@ -187,6 +194,7 @@ func noDevices(r Request) error {
 	err := unix.MountSetattr(unix.AT_FDCWD, r.Rootfs, unix.AT_SYMLINK_NOFOLLOW, attr)
 	if err == unix.EINVAL { // not a mount point yet
 		if err = unix.Mount(r.Rootfs, r.Rootfs, "", unix.MS_BIND|unix.MS_REC, ""); err == nil {
+			c.bound = r.Rootfs
 			err = unix.MountSetattr(unix.AT_FDCWD, r.Rootfs, unix.AT_SYMLINK_NOFOLLOW, attr)
 		}
 	}

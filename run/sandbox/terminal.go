@@ -57,14 +57,16 @@ func (t *terminal) attach() error {
 		t.followSize()
 	}
 	if t.out != nil {
-		out := t.out
-		if fd, err := unix.FcntlInt(out.Fd(), unix.F_DUPFD_CLOEXEC, 3); err == nil {
-			// See streams.outputTo for why it is not 1.
-			out = os.NewFile(uintptr(fd), t.out.Name())
+		// See streams.outputTo for why it is not 1.
+		fd, err := unix.FcntlInt(t.out.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return fmt.Errorf("copying the descriptor of the output: %w", err)
 		}
+		out := os.NewFile(uintptr(fd), t.out.Name())
 		t.output.Add(1)
 		go func() {
 			defer t.output.Done()
+			defer out.Close()
 			// A terminal without a process answers EIO, which is its end of file.
 			if _, err := io.Copy(out, t.master); errors.Is(err, unix.EPIPE) {
 				// Nobody reads: as a terminal that was hung up.

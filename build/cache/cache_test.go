@@ -308,8 +308,18 @@ func TestCrashLeftovers(t *testing.T) {
 	if _, err := c.Prune(PruneOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := os.ReadDir(filepath.Join(c.Dir(), "layers")); len(left) != 0 {
-		t.Errorf("orphans stay: %v", left)
+	f, _, err := c.Make(context.Background(), keyB, "", false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close() // a step that failed
+	if _, err := c.Prune(PruneOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{"layers", "records", "locks"} {
+		if left, _ := os.ReadDir(filepath.Join(c.Dir(), d)); len(left) != 0 {
+			t.Errorf("orphans stay in %s: %v", d, left)
+		}
 	}
 }
 

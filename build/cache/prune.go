@@ -149,11 +149,11 @@ func (c *Cache) discard(dir string) error {
 	return s.Close()
 }
 
-// orphans removes trees without a record, which a crash may leave, and records that no longer
-// count.
+// orphans removes trees without a record, which a crash may leave, records that no longer count, and
+// the locks of what is not there.
 func (c *Cache) orphans() error {
 	keys := map[string]bool{}
-	for _, d := range []string{"layers", "records"} {
+	for _, d := range []string{"layers", "records", "locks"} {
 		entries, err := os.ReadDir(filepath.Join(c.dir, d))
 		if err != nil {
 			return fmt.Errorf("reading the build cache: %w", err)

@@ -128,6 +128,14 @@ func statusOf(s record.State, now time.Time) string {
 	return strings.ToUpper(s1[:min(1, len(s1))]) + s1[min(1, len(s1)):]
 }
 
+// networkName is docker's name of a container's network: the private one is its "bridge".
+func networkName(mode string) string {
+	if mode == "" || mode == "private" {
+		return "bridge"
+	}
+	return mode
+}
+
 // joinLabels gives labels as docker's lists do: "a=b,c=d".
 func joinLabels(labels map[string]string) string {
 	out := make([]string, 0, len(labels))

@@ -34,7 +34,10 @@ type infoDocument struct {
 	Version, GitCommit, GoVersion string
 	OS, Architecture, Kernel      string
 	NCPU                          int
-	Mapping                       struct {
+	// For scripts that ask docker's: the same facts under its names.
+	ServerVersion, OSType, KernelVersion, DockerRootDir string
+	SecurityOptions                                     []string
+	Mapping                                             struct {
 		Kind, Reason, Cure string
 		UIDs, GIDs         []string `json:",omitempty"` // "inside:outside:length"
 	}
@@ -59,6 +62,11 @@ func runInfo(c *call) error {
 		d.Kernel = unix.ByteSliceToString(u.Release[:])
 	}
 	d.Name, _ = os.Hostname()
+	d.ServerVersion, d.OSType, d.KernelVersion, d.DockerRootDir = d.Version, d.OS, d.Kernel, p.dirs.Data
+	d.SecurityOptions = []string{"name=seccomp,profile=builtin"}
+	if p.mapping.Userns() {
+		d.SecurityOptions = append(d.SecurityOptions, "name=rootless")
+	}
 	d.Probes = check.Host(p.mapping, p.store)
 	for _, probe := range d.Probes {
 		if probe.Name == "mapping" {

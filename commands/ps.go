@@ -101,7 +101,7 @@ func containerRowOf(f record.Found, now time.Time, short bool) containerRow {
 	row := containerRow{
 		ID: f.ID, Names: f.Name, Image: f.Image, Command: strings.Join(f.Args, " "), Labels: joinLabels(f.Labels), labels: f.Labels,
 		CreatedAt: f.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"), RunningFor: units.HumanDuration(now.Sub(f.Created)) + " ago",
-		State: string(f.State.Status), Status: statusOf(f.State, now), Networks: f.Network, Size: "0B",
+		State: string(f.State.Status), Status: statusOf(f.State, now), Networks: networkName(f.Network), Size: "0B",
 	}
 	var mounts []string
 	volumes := 0
@@ -217,7 +217,7 @@ func containerHas(c record.Found, key, value string) bool {
 	case "name":
 		return strings.Contains(c.Name, strings.TrimPrefix(value, "/"))
 	case "network":
-		return c.Network == value
+		return networkName(c.Network) == networkName(value)
 	case "status":
 		return string(c.State.Status) == value
 	case "volume":

@@ -62,13 +62,17 @@ func runPull(c *call) error {
 	if dg := digestFor(img, ref); dg != "" {
 		fmt.Fprintln(c.out, "Digest:", dg)
 	}
-	status := "Downloaded newer image for"
-	if before.ID == img.ID {
-		status = "Image is up to date for"
-	}
-	fmt.Fprintln(c.out, "Status:", status, ref.familiar())
+	fmt.Fprintln(c.out, "Status:", pullStatus(before, img), ref.familiar())
 	_, err = fmt.Fprintln(c.out, ref.full())
 	return err
+}
+
+// pullStatus tells whether the pull changed what the name stands for.
+func pullStatus(before, now storage.Image) string {
+	if before.ID == now.ID {
+		return "Image is up to date for"
+	}
+	return "Downloaded newer image for"
 }
 
 // digestFor gives the digest under which the registry has the image: that of the index when there

@@ -129,6 +129,7 @@ func (c *call) pullFor(o run.Options, asked bool) error {
 	if !quiet {
 		fmt.Fprintf(c.err, "%s: Pulling from %s\n", ref.tagOrDigest(), ref.path)
 	}
+	before, _ := o.Store.Lookup(o.Image)
 	d := ui.NewTransfer(ui.Pulling, c.err, quiet)
 	img, err := o.Store.Pull(c.cancellable(), o.Image, storage.PullOptions{Platform: o.Platform, Policy: storage.PullAlways, Progress: d.Event})
 	d.Close()
@@ -138,7 +139,7 @@ func (c *call) pullFor(o run.Options, asked bool) error {
 	c.release()
 	if !quiet {
 		fmt.Fprintln(c.err, "Digest:", digestFor(img, ref))
-		fmt.Fprintln(c.err, "Status: Downloaded newer image for", ref.familiar())
+		fmt.Fprintln(c.err, "Status:", pullStatus(before, img), ref.familiar())
 	}
 	return nil
 }

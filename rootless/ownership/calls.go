@@ -162,7 +162,7 @@ func onPivotRoot(w *worker, _ *[6]uint64) answer {
 	return proceed()
 }
 
-func onSetxattr(w *worker, a *[6]uint64) answer      { return w.withoutXattr(a[1], unix.EPERM) }
+func onSetxattr(w *worker, a *[6]uint64) answer      { return w.setXattr(a[1], a[2], a[3]) }
 func onGetxattr(w *worker, a *[6]uint64) answer      { return w.withoutXattr(a[1], unix.ENODATA) }
 func onSetxattrat(w *worker, a *[6]uint64) answer    { return w.withoutXattr(a[3], unix.EPERM) }
 func onGetxattrat(w *worker, a *[6]uint64) answer    { return w.withoutXattr(a[3], unix.ENODATA) }
@@ -179,3 +179,4 @@ func onListxattrat(w *worker, a *[6]uint64) answer {
 }
 
 func onGetsockopt(w *worker, a *[6]uint64) answer { return w.peerCred(int32(a[0]), a[3], a[4]) }
+func onBind(w *worker, a *[6]uint64) answer       { return w.bind(int32(a[0]), a[1], uint32(a[2])) }

@@ -73,7 +73,7 @@ var calls = [...]call{
 	unix.SYS_LISTXATTR: onListxattr, unix.SYS_LLISTXATTR: onLlistxattr, unix.SYS_FLISTXATTR: onFlistxattr,
 	sysSetxattrat: onSetxattrat, sysGetxattrat: onGetxattrat, sysListxattrat: onListxattrat,
 	sysRemovexattrat:    onRemovexattrat,
-	unix.SYS_GETSOCKOPT: onGetsockopt,
+	unix.SYS_GETSOCKOPT: onGetsockopt, unix.SYS_BIND: onBind,
 }
 
 // foreignLimit tells whether a call of i386 or x32 is about the limit that carries credentials. It

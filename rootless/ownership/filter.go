@@ -26,6 +26,7 @@ var everyCall = []string{
 	"listxattr", "llistxattr", "flistxattr", "listxattrat",
 	"removexattr", "lremovexattr", "fremovexattr", "removexattrat",
 	"chroot", "pivot_root", "setns", "clone3",
+	"bind",
 }
 
 // strictCalls are notified in addition where the payload is not root from the start, so that it can

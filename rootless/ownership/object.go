@@ -133,7 +133,8 @@ func (w *worker) setOwner(o *object, a Attr) unix.Errno {
 			_, _, e = unix.Syscall6(unix.SYS_SETXATTR, w.self.z(), uintptr(unsafe.Pointer(&xattrNameZ[0])),
 				uintptr(unsafe.Pointer(&record[0])), uintptr(len(record)), 0, 0)
 		}
-		if e != unix.EOPNOTSUPP {
+		// Where the container's own tree can not hold a record, losing it would be a lie.
+		if e != unix.EOPNOTSUPP || onRoot {
 			return e
 		}
 	}

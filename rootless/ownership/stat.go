@@ -1,6 +1,8 @@
 package ownership
 
 import (
+	"bytes"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +32,12 @@ func (w *worker) seen(p *place, follow bool, o *object) (bool, answer) {
 	c, e := w.creds()
 	if e != 0 {
 		return true, proceed()
+	}
+	if w.s.creds.impure.Load() {
+		if owner := w.processOwner(p); owner != nil && w.look(p, follow, o) == 0 {
+			o.attr.UID, o.attr.GID = owner.euid, owner.egid
+			return false, answer{}
+		}
 	}
 	if !c.plain() {
 		if e := w.reach(c, p, follow); e != 0 {
@@ -84,3 +92,24 @@ func (w *worker) statxAt(dirfd int32, path, flags, mask, out uint64) answer {
 // whole tells that a place is a descriptor or the working directory itself: there is a link of /proc
 // to follow, whatever the call says about symlinks.
 func (p *place) whole() bool { return p.text == p.end && p.start < p.text }
+
+// processOwner gives the credentials of the process whose directory in /proc a place is, nil for
+// other places: ps(1) and start-stop-daemon(8) take a process's user from there. The number is one
+// of the container's pid namespace; the limits its /proc shows hold the credentials.
+func (w *worker) processOwner(p *place) *creds {
+	const dir = "/proc/"
+	name := bytes.TrimSuffix(p.bytes(), slash)
+	if len(name) <= len(dir) || string(name[:len(dir)]) != dir || name[len(dir)] < '0' || name[len(dir)] > '9' {
+		return nil
+	}
+	for _, c := range name[len(dir):] {
+		if c < '0' || c > '9' {
+			return nil
+		}
+	}
+	b, err := os.ReadFile(string(name) + "/limits") // below the thread's root
+	if err != nil {
+		return nil
+	}
+	return w.s.creds.at(tokenOf(b))
+}

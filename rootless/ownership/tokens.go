@@ -1,6 +1,9 @@
 package ownership
 
 import (
+	"bytes"
+	"math"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -105,4 +108,25 @@ func (t *credTable) give(pid uint32, c creds) unix.Errno {
 	lim.Cur = lim.Max - i
 	_, _, e = unix.RawSyscall6(unix.SYS_PRLIMIT64, uintptr(pid), credLimit, uintptr(unsafe.Pointer(&lim)), 0, 0, 0)
 	return e
+}
+
+// tokenOf finds the index of credentials in the text of /proc/PID/limits.
+func tokenOf(limits []byte) uint64 {
+	_, rest, ok := bytes.Cut(limits, []byte("Max file locks"))
+	if !ok {
+		return 0
+	}
+	line, _, _ := bytes.Cut(rest, []byte{'\n'})
+	fields := bytes.Fields(line)
+	if len(fields) < 2 {
+		return 0
+	}
+	value := func(b []byte) uint64 {
+		if string(b) == "unlimited" {
+			return math.MaxUint64
+		}
+		n, _ := strconv.ParseUint(string(b), 10, 64)
+		return n
+	}
+	return value(fields[1]) - value(fields[0])
 }

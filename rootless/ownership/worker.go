@@ -267,6 +267,13 @@ func refuse(e unix.Errno) answer { return answer{err: e} }
 // serve answers w.n.
 func (w *worker) serve() {
 	a := proceed()
+	defer func() {
+		// A mistake here must not take the container down, let alone everything else dhow does.
+		if p := recover(); p != nil {
+			w.s.fail(fmt.Errorf("answering system call %d: %v", w.n.nr, p))
+			send(w.l.fd, &response{id: w.n.id, flags: flagContinue})
+		}
+	}()
 	switch {
 	case w.n.arch == auditArch && w.n.nr >= 0 && int(w.n.nr) < len(calls) && calls[w.n.nr] != nil:
 		a = calls[w.n.nr](w, &w.n.args)

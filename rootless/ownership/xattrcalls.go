@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,6 +13,47 @@ import (
 func (w *worker) hidden(addr uint64) bool {
 	n, e := w.readString(addr, w.small[:256])
 	return e == 0 && n == len(XattrName) && string(w.small[:n]) == XattrName
+}
+
+// setXattr hides the record, and refuses access control lists that name somebody: the kernel can not
+// map them and says EINVAL, which programs do not take for "no such lists here".
+func (w *worker) setXattr(name, value, size uint64) answer {
+	n, e := w.readString(name, w.small[:256])
+	if e != 0 {
+		return proceed()
+	}
+	switch string(w.small[:n]) {
+	case XattrName:
+		return refuse(unix.EPERM)
+	case "system.posix_acl_access", "system.posix_acl_default":
+		if w.namesSomebody(value, size) {
+			return refuse(unix.EOPNOTSUPP)
+		}
+	}
+	return proceed()
+}
+
+// namesSomebody reads an access control list: a version, then tag, permissions and id of each entry
+// (<linux/posix_acl_xattr.h>).
+func (w *worker) namesSomebody(value, size uint64) bool {
+	const user, group = 2, 8
+	if size > uint64(len(w.small)) {
+		return true // only entries with names can be that many
+	}
+	if size < 4 {
+		return false
+	}
+	b := w.small[:size]
+	if w.readAll(value, b) != 0 {
+		return false
+	}
+	for b = b[4:]; len(b) >= 8; b = b[8:] {
+		tag, id := binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint32(b[4:])
+		if (tag == user || tag == group) && id != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // withoutXattr refuses calls about the record with e.

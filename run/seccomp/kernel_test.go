@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	libseccomp "github.com/seccomp/libseccomp-golang"
 	"golang.org/x/sys/unix"
 )
 
@@ -103,39 +104,43 @@ func TestNotify(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		profile *specs.LinuxSeccomp
-		number  uint32
+		call    string
 		args    [6]uint64
 		want    uint32
 	}{
-		{"unconfined: notified", nil, unix.SYS_CHOWN, [6]uint64{}, ask},
-		{"unconfined: rest", nil, unix.SYS_CHMOD, [6]uint64{}, allow},
-		{"unconfined: condition holds", nil, unix.SYS_OPENAT, [6]uint64{2: unix.O_CREAT | 1}, ask},
-		{"unconfined: condition fails", nil, unix.SYS_OPENAT, [6]uint64{2: 1}, allow},
-		{"default: notified", def, unix.SYS_CHOWN, [6]uint64{}, ask},
-		{"default: rest", def, unix.SYS_CHMOD, [6]uint64{}, allow},
-		{"default: denied", def, unix.SYS_MOUNT, [6]uint64{}, eperm},
-		{"default: condition holds", def, unix.SYS_OPENAT, [6]uint64{2: unix.O_CREAT}, ask},
-		{"default: condition fails", def, unix.SYS_OPENAT, [6]uint64{}, allow},
-		{"default: allowed by condition", def, unix.SYS_CLONE, [6]uint64{unix.CLONE_FS}, allow},
-		{"default: conditions on other bits", def, unix.SYS_CLONE, [6]uint64{unix.CLONE_VFORK | unix.CLONE_FS}, ask},
-		{"default: denied by condition", def, unix.SYS_CLONE, [6]uint64{unix.CLONE_NEWNS | unix.CLONE_VFORK}, eperm},
-		{"default: both conditions hold", def, unix.SYS_SOCKET, [6]uint64{unix.AF_INET, 3}, ask},
-		{"default: profile's condition alone", def, unix.SYS_SOCKET, [6]uint64{unix.AF_INET, 2}, allow},
-		{"default: listener's condition alone", def, unix.SYS_SOCKET, [6]uint64{unix.AF_ALG, 3}, eperm},
-		{"default: equal conditions", def, unix.SYS_PERSONALITY, [6]uint64{8}, ask},
-		{"default: unequal conditions", def, unix.SYS_PERSONALITY, [6]uint64{0}, allow},
-		{"denying: always", denying, unix.SYS_CHOWN, [6]uint64{}, eperm},
-		{"denying: denial's condition holds", denying, unix.SYS_STAT, [6]uint64{7}, eperm},
-		{"denying: denial's condition fails", denying, unix.SYS_STAT, [6]uint64{8}, ask},
-		{"denying: both hold", denying, unix.SYS_OPENAT, [6]uint64{7, 0, unix.O_CREAT}, eperm},
-		{"denying: listener's alone", denying, unix.SYS_OPENAT, [6]uint64{8, 0, unix.O_CREAT}, ask},
-		{"denying: neither", denying, unix.SYS_OPENAT, [6]uint64{8}, allow},
+		{"unconfined: notified", nil, "chown", [6]uint64{}, ask},
+		{"unconfined: rest", nil, "chmod", [6]uint64{}, allow},
+		{"unconfined: condition holds", nil, "openat", [6]uint64{2: unix.O_CREAT | 1}, ask},
+		{"unconfined: condition fails", nil, "openat", [6]uint64{2: 1}, allow},
+		{"default: notified", def, "chown", [6]uint64{}, ask},
+		{"default: rest", def, "chmod", [6]uint64{}, allow},
+		{"default: denied", def, "mount", [6]uint64{}, eperm},
+		{"default: condition holds", def, "openat", [6]uint64{2: unix.O_CREAT}, ask},
+		{"default: condition fails", def, "openat", [6]uint64{}, allow},
+		{"default: allowed by condition", def, "clone", [6]uint64{unix.CLONE_FS}, allow},
+		{"default: conditions on other bits", def, "clone", [6]uint64{unix.CLONE_VFORK | unix.CLONE_FS}, ask},
+		{"default: denied by condition", def, "clone", [6]uint64{unix.CLONE_NEWNS | unix.CLONE_VFORK}, eperm},
+		{"default: both conditions hold", def, "socket", [6]uint64{unix.AF_INET, 3}, ask},
+		{"default: profile's condition alone", def, "socket", [6]uint64{unix.AF_INET, 2}, allow},
+		{"default: listener's condition alone", def, "socket", [6]uint64{unix.AF_ALG, 3}, eperm},
+		{"default: equal conditions", def, "personality", [6]uint64{8}, ask},
+		{"default: unequal conditions", def, "personality", [6]uint64{0}, allow},
+		{"denying: always", denying, "chown", [6]uint64{}, eperm},
+		{"denying: denial's condition holds", denying, "stat", [6]uint64{7}, eperm},
+		{"denying: denial's condition fails", denying, "stat", [6]uint64{8}, ask},
+		{"denying: both hold", denying, "openat", [6]uint64{7, 0, unix.O_CREAT}, eperm},
+		{"denying: listener's alone", denying, "openat", [6]uint64{8, 0, unix.O_CREAT}, ask},
+		{"denying: neither", denying, "openat", [6]uint64{8}, allow},
 	} {
 		merged := Merge(c.profile, notify)
 		if merged.ListenerPath != notify.ListenerPath {
 			t.Fatal("listener is lost")
 		}
-		got := decide(t, ours(t, merged, nil), call{number: c.number, arch: auditAMD64, args: c.args})
+		number, err := libseccomp.GetSyscallFromName(c.call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := decide(t, ours(t, merged, nil), call{number: uint32(number), arch: auditAMD64, args: c.args})
 		if got != c.want {
 			t.Errorf("%s: %#x, not %#x", c.name, got, c.want)
 		}

@@ -73,12 +73,12 @@ func (c *call) countContainers() (running, all int, err error) {
 
 // imageUsers tells storage which containers stand on an image's layers.
 func (c *call) imageUsers() (func(storage.Image) ([]storage.User, error), error) {
-	b, err := c.book()
+	p, err := c.here()
 	if err != nil {
 		return nil, err
 	}
 	return func(img storage.Image) ([]storage.User, error) {
-		all, err := b.List()
+		all, err := run.List(p.store)
 		if err != nil {
 			return nil, err
 		}
@@ -95,11 +95,11 @@ func (c *call) imageUsers() (func(storage.Image) ([]storage.User, error), error)
 // volumeUsers tells which containers use a volume.
 func (c *call) volumeUsers() func(name string) ([]string, error) {
 	return func(name string) ([]string, error) {
-		b, err := c.book()
+		p, err := c.here()
 		if err != nil {
 			return nil, err
 		}
-		all, err := b.List()
+		all, err := run.List(p.store)
 		if err != nil {
 			return nil, err
 		}

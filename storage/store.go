@@ -13,7 +13,9 @@
 //	lock         taken shared by whoever is about to use layers, exclusively by whoever removes some
 //	leases/      one locked file a process, naming the layers it is using without an image
 //	pins.json    layers the build cache refers to
-//	tmp/         spooled blobs and tar-split data
+//	tmp/         spooled blobs, staged layers and tar-split data, by lease
+//	adopt.lock   one layer is put in place at a time
+//	cache/blobs  which blobs registries are known to have (image/v5's cache)
 //
 // Locks are taken in the order lock, library. Layers are ordered base first everywhere.
 package storage
@@ -67,5 +69,5 @@ type Layer struct {
 	DiffID digest.Digest
 	Dir    string          // the directory with its files
 	Links  ownership.Links // owners of symlinks where the disk can not hold them
-	Size   int64           // bytes of its uncompressed tar
+	Size   int64           // bytes of its uncompressed tar; not filled in an Image (see LayerSizes)
 }

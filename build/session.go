@@ -119,8 +119,12 @@ func (s *session) plan(ctx context.Context) (*plan.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range graph.Findings {
-		s.o.Progress.Emit(progress.Event{ID: "findings", Name: "[internal] check build definition", Warning: f.String()})
+	for i, f := range graph.Findings {
+		e := progress.Event{ID: "findings", Name: "[internal] check build definition", Warning: f.String()}
+		if i == len(graph.Findings)-1 {
+			e.State = progress.Done
+		}
+		s.o.Progress.Emit(e)
 	}
 	if graph.Epoch == nil {
 		graph.Epoch = s.o.Epoch

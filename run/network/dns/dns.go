@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -35,12 +36,55 @@ type Forwarder struct {
 	// Servers gives the resolvers in the order they are asked. It is called for every question, for
 	// the host may change networks meanwhile.
 	Servers func() []netip.AddrPort
+
+	mu    sync.Mutex
+	asked map[string]*shared // by the question without its identifier
+}
+
+// shared is an exchange on its way.
+type shared struct {
+	done   chan struct{}
+	answer []byte // nil when it was cut
 }
 
 // Exchange gives the answer to a question that came in a datagram. When no resolver answers it says
-// so by SERVFAIL; it gives nil for what is no question, and when ctx has ended.
+// so by SERVFAIL; it gives nil for what is no question, and when ctx has ended. The same question is
+// asked once at a time: two hundred processes of a build that begin by looking up the same name are
+// too much for some resolvers.
 func (f *Forwarder) Exchange(ctx context.Context, question []byte) []byte {
-	return f.ask(ctx, question, exchangeUDP)
+	if !isQuestion(question) {
+		return nil
+	}
+	key := string(question[2:])
+	f.mu.Lock()
+	one, ok := f.asked[key]
+	if !ok {
+		one = &shared{done: make(chan struct{})}
+		if f.asked == nil {
+			f.asked = map[string]*shared{}
+		}
+		f.asked[key] = one
+	}
+	f.mu.Unlock()
+	if !ok {
+		one.answer = f.ask(ctx, question, exchangeUDP)
+		f.mu.Lock()
+		delete(f.asked, key)
+		f.mu.Unlock()
+		close(one.done)
+		return one.answer
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-one.done:
+	}
+	if one.answer == nil {
+		return nil
+	}
+	answer := append([]byte(nil), one.answer...)
+	copy(answer, question[:2])
+	return answer
 }
 
 type exchange func(ctx context.Context, server netip.AddrPort, question []byte) ([]byte, error)

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +108,33 @@ func TestExchange(t *testing.T) {
 	cancel()
 	if m := f.Exchange(ctx, q); m != nil {
 		t.Errorf("after the end: %x", m)
+	}
+}
+
+// TestSameQuestion asks the same from many sides at once.
+func TestSameQuestion(t *testing.T) {
+	var asked atomic.Int64
+	slow := server(t, func(q []byte) [][]byte {
+		asked.Add(1)
+		time.Sleep(200 * time.Millisecond)
+		return [][]byte{answer(q, 0)}
+	})
+	f := &Forwarder{Servers: func() []netip.AddrPort { return []netip.AddrPort{slow} }}
+	var all sync.WaitGroup
+	for id := range uint16(100) {
+		all.Go(func() {
+			q := question(t, id)
+			if m := f.Exchange(context.Background(), q); !answers(m, q) || m[3]&0xf != 0 {
+				t.Errorf("%d: answer %x", id, m)
+			}
+		})
+	}
+	all.Wait()
+	if n := asked.Load(); n > 2 {
+		t.Errorf("asked %d times", n)
+	}
+	if len(f.asked) != 0 {
+		t.Errorf("%d exchanges are left", len(f.asked))
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 	udpIdleDNS = 15 * time.Second
 	udpBuffer  = 256 << 10 // bytes a flow may queue
 	// maxQuestions bounds the DNS questions of a container that are being answered.
-	maxQuestions = 256
+	maxQuestions = 1024
 )
 
 // udpFlow is one pair of ports: an endpoint inside and a connected socket on the host.

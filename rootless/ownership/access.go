@@ -156,14 +156,8 @@ func (w *worker) directory(name string) (Attr, bool) {
 
 // accessAt answers access(2), faccessat(2) and faccessat2(2).
 func (w *worker) accessAt(dirfd int32, path uint64, mode uint32, flags uint64) answer {
-	if !w.s.creds.impure.Load() {
-		return proceed()
-	}
-	if w.at(&w.p, dirfd, path, flags&unix.AT_EMPTY_PATH != 0) != 0 {
-		return proceed()
-	}
 	c, e := w.creds()
-	if e != 0 {
+	if e != 0 || c.plain() && c.ruid == 0 || w.at(&w.p, dirfd, path, flags&unix.AT_EMPTY_PATH != 0) != 0 {
 		return proceed()
 	}
 	if flags&unix.AT_EACCESS == 0 {
@@ -202,11 +196,8 @@ func (w *worker) permit(c *creds, p *place, follow bool, want uint32) answer {
 
 // permitAt is permit for a path argument.
 func (w *worker) permitAt(dirfd int32, path uint64, follow bool, want uint32) answer {
-	if !w.s.creds.impure.Load() || w.at(&w.p, dirfd, path, false) != 0 {
-		return proceed()
-	}
 	c, e := w.creds()
-	if e != 0 {
+	if e != 0 || c.plain() || w.at(&w.p, dirfd, path, false) != 0 {
 		return proceed()
 	}
 	return w.permit(c, &w.p, follow, want)
@@ -214,11 +205,8 @@ func (w *worker) permitAt(dirfd int32, path uint64, follow bool, want uint32) an
 
 // permitOwner is for calls that only the owner may make (utimensat(2) with times).
 func (w *worker) permitOwner(dirfd int32, path uint64, flags uint64, now bool) answer {
-	if !w.s.creds.impure.Load() || w.at(&w.p, dirfd, path, true) != 0 {
-		return proceed()
-	}
 	c, e := w.creds()
-	if e != 0 || c.plain() || c.can(capFowner) {
+	if e != 0 || c.plain() || c.can(capFowner) || w.at(&w.p, dirfd, path, true) != 0 {
 		return proceed()
 	}
 	follow := flags&unix.AT_SYMLINK_NOFOLLOW == 0 || w.p.whole()

@@ -390,11 +390,8 @@ func userDevice(dev uint64) uint64 {
 // unlinkAt answers unlinkat(2) and rmdir(2).
 func (w *worker) unlinkAt(dirfd int32, path uint64) answer {
 	w.s.files.age.Add(1)
-	if !w.s.creds.impure.Load() || w.at(&w.p, dirfd, path, false) != 0 {
-		return proceed()
-	}
 	c, e := w.creds()
-	if e != 0 {
+	if e != 0 || c.plain() || w.at(&w.p, dirfd, path, false) != 0 {
 		return proceed()
 	}
 	if e := w.permitEntry(c, &w.p); e != 0 {
@@ -407,14 +404,9 @@ func (w *worker) unlinkAt(dirfd int32, path uint64) answer {
 func (w *worker) renameAt(fromFD int32, from uint64, toFD int32, to uint64) answer {
 	f := &w.s.files
 	f.age.Add(1)
-	if !w.s.creds.impure.Load() && !f.aside.Load() {
-		return proceed()
-	}
-	if w.at(&w.p, fromFD, from, false) != 0 || w.at(&w.q, toFD, to, false) != 0 {
-		return proceed()
-	}
 	c, e := w.creds()
-	if e != 0 {
+	if e != 0 || c.plain() && len(f.linked) == 0 ||
+		w.at(&w.p, fromFD, from, false) != 0 || w.at(&w.q, toFD, to, false) != 0 {
 		return proceed()
 	}
 	if e := w.permitEntry(c, &w.p); e != 0 {

@@ -15,7 +15,7 @@ var everyCall = []string{
 	"chown", "lchown", "fchown", "fchownat",
 	"chmod", "fchmod", "fchmodat", "fchmodat2",
 	"creat", "openat2", "mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat",
-	"rename", "renameat", "renameat2",
+	"rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir",
 	"execve", "execveat",
 	"getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups",
 	"setuid", "setreuid", "setresuid", "setfsuid",
@@ -32,8 +32,7 @@ var everyCall = []string{
 // strictCalls are notified in addition where the payload is not root from the start, so that it can
 // be refused what is not its own.
 var strictCalls = []string{
-	"open", "openat",
-	"unlink", "unlinkat", "rmdir", "link", "linkat",
+	"open", "openat", "link", "linkat",
 	"truncate", "utime", "utimes", "futimesat", "utimensat", "chdir",
 }
 
@@ -45,8 +44,14 @@ var someCalls = []struct {
 	bit   bool
 }{
 	{"open", 1, unix.O_CREAT, true},
+	{"open", 1, unix.O_WRONLY, true},
+	{"open", 1, unix.O_RDWR, true},
+	{"open", 1, unix.O_TRUNC, true},
 	{"open", 1, onlyTmpfile, true},
 	{"openat", 2, unix.O_CREAT, true},
+	{"openat", 2, unix.O_WRONLY, true},
+	{"openat", 2, unix.O_RDWR, true},
+	{"openat", 2, unix.O_TRUNC, true},
 	{"openat", 2, onlyTmpfile, true},
 	{"prctl", 0, unix.PR_SET_KEEPCAPS, false},
 	{"prlimit64", 1, credLimit, false},

@@ -505,6 +505,9 @@ func TestCost(t *testing.T) {
 	c := payloadBox(t, "bench")
 	t.Logf("with:\n%s", c.run(t))
 	c = payloadBox(t, "bench")
+	c.UID, c.GID = 1000, 1000
+	t.Logf("with, as a user:\n%s", c.run(t))
+	c = payloadBox(t, "bench")
 	c.Off = true
 	t.Logf("without:\n%s", c.run(t))
 }

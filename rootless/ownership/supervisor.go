@@ -51,6 +51,7 @@ type SupervisorConfig struct {
 type Supervisor struct {
 	cfg      SupervisorConfig
 	dir      string
+	place    *os.File // dir, opened, when the socket lies beside the table
 	listener *net.UnixListener
 
 	creds credTable
@@ -83,10 +84,15 @@ func NewSupervisor(cfg SupervisorConfig) (*Supervisor, error) {
 	return s, nil
 }
 
-// listen makes the socket in a directory nobody else can enter. It lies in a place of its own and
-// not beside the container's files because the path of a socket has 107 bytes.
+// listen makes the socket in a directory nobody else can enter: beside the table, where it goes with
+// the container's other files when this process is killed, else in a temporary place.
 func (s *Supervisor) listen() error {
 	var firstErr error
+	if s.cfg.Table != "" {
+		if firstErr = s.listenBeside(filepath.Dir(s.cfg.Table)); firstErr == nil {
+			return nil
+		}
+	}
 	for _, parent := range []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"} {
 		if parent == "" {
 			continue
@@ -108,9 +114,35 @@ func (s *Supervisor) listen() error {
 	return fmt.Errorf("making the socket of the ownership supervisor: %w", firstErr)
 }
 
-// Socket is the path of the unix socket that the listenerPath of a seccomp profile must name. It
-// takes any number of notification descriptors: one of the container's init, one of each exec.
-func (s *Supervisor) Socket() string { return filepath.Join(s.dir, "notify") }
+// listenBeside makes the socket in a directory below parent. The path of a socket has 107 bytes, which
+// the path of a container's directory can exceed: it is reached through its descriptor.
+func (s *Supervisor) listenBeside(parent string) error {
+	dir, err := os.MkdirTemp(parent, "owners-")
+	if err != nil {
+		return err
+	}
+	s.dir = dir
+	if s.place, err = os.Open(dir); err == nil {
+		if s.listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: s.Socket(), Net: "unix"}); err == nil {
+			s.listener.SetUnlinkOnClose(true)
+			return nil
+		}
+		s.place.Close()
+		s.place = nil
+	}
+	os.Remove(dir)
+	return err
+}
+
+// Socket is the path of the unix socket that the listenerPath of a seccomp profile must name. It holds
+// as long as this process lives, for every process that sees it, and takes any number of notification
+// descriptors: one of the container's init, one of each exec.
+func (s *Supervisor) Socket() string {
+	if s.place != nil {
+		return fmt.Sprintf("/proc/%d/fd/%d/notify", os.Getpid(), s.place.Fd())
+	}
+	return filepath.Join(s.dir, "notify")
+}
 
 // Serve answers notifications until the container is gone, ctx is done or Close is called. The
 // container is gone when no process with one of its filters lives any more.
@@ -144,6 +176,9 @@ func (s *Supervisor) Close() error {
 	s.closing.Do(func() {
 		close(s.done)
 		s.listener.Close()
+		if s.place != nil {
+			defer s.place.Close()
+		}
 		gone := make(chan struct{})
 		go func() { s.workers.Wait(); close(gone) }()
 		select {

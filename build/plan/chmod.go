@@ -9,7 +9,18 @@ import (
 // Chmod is a mode of COPY or ADD --chmod, octal or symbolic. It is made by ParseChmod.
 type Chmod struct {
 	Text    string // as given, expanded
+	octal   bool
 	changes []change
+}
+
+// Dir is the mode of the directories that a copy makes on the way to its destination. As in BuildKit
+// an octal mode counts for them, too, so that --chmod=640 makes a directory only its owner enters by
+// privilege; a symbolic one, which changes what is there, does not. c may be nil.
+func (c *Chmod) Dir() uint32 {
+	if c == nil || !c.octal {
+		return 0o755
+	}
+	return c.Apply(0, true) & all
 }
 
 // The bits of a mode, as chmod(1) numbers them.
@@ -42,6 +53,7 @@ func ParseChmod(text string) (*Chmod, error) {
 		if err != nil || n > 0o7777 {
 			return nil, bad
 		}
+		c.octal = true
 		c.changes = []change{{op: '=', who: special | all, bits: uint32(n)}}
 		return c, nil
 	}

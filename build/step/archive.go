@@ -70,7 +70,7 @@ func (c *copying) extract(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := c.u.mkdirAll(rel, made, c.op.Epoch); err != nil {
+	if err := c.u.mkdirAll(rel, made, 0o755, c.op.Epoch); err != nil {
 		return err
 	}
 	if c.u.lower < 0 {

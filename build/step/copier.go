@@ -19,7 +19,8 @@ import (
 // copier puts selections into a union with BuildKit's semantics
 // (solver/llbsolver/file/backend.go and tonistiigi/fsutil's copy package):
 //
-//   - the directory that Dest names is made with mode 0755, as is what is missing above it;
+//   - the directory that Dest names is made with mode 0755 or the octal one of --chmod, as is what is
+//     missing above it;
 //   - a directory's contents go into Dest; Dest itself keeps mode and owner, and gets the source's
 //     time; a directory below that exists already gets the source's mode, owner and attributes;
 //   - a file goes to Dest, or into it when Dest is a directory or ends in a slash;
@@ -76,7 +77,7 @@ func (c *copier) put(sel source.Selection, dest string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.u.mkdirAll(rel, made, c.at); err != nil {
+	if err := c.u.mkdirAll(rel, made, c.chmod.Dir(), c.at); err != nil {
 		return err
 	}
 	dst, err := c.u.resolve(dest)
@@ -90,7 +91,7 @@ func (c *copier) put(sel source.Selection, dest string) error {
 	}
 	if sel.Dir {
 		if !exists {
-			if err := c.u.mkdirAll(dst, made, c.at); err != nil {
+			if err := c.u.mkdirAll(dst, made, c.chmod.Dir(), c.at); err != nil {
 				return err
 			}
 		} else if st.Mode&unix.S_IFMT != unix.S_IFDIR {
@@ -102,7 +103,7 @@ func (c *copier) put(sel source.Selection, dest string) error {
 		dst = path.Join(dst, sel.Base)
 	}
 	parent, name := split(dst)
-	if err := c.u.mkdirAll(parent, made, c.at); err != nil {
+	if err := c.u.mkdirAll(parent, made, c.chmod.Dir(), c.at); err != nil {
 		return err
 	}
 	return c.single(sel, parent, name)

@@ -282,13 +282,15 @@ func TestCopy(t *testing.T) {
 		{name: "chown to nobody known", lower: base, src: []string{"f =x"}, pattern: pat("/f"), dest: "/f", chown: "nosuch", err: "unable to find user nosuch"},
 		{name: "chown to no known group", lower: base, src: []string{"f =x"}, pattern: pat("/f"), dest: "/f", chown: "0:nosuch", err: "unable to find group nosuch"},
 		{name: "chmod in octal", src: []string{"d/ 755", "d/f 600 =x", "d/s/ 700", "d/l -> f"}, pattern: pat("/d"), dest: "/to", chmod: "4711",
-			want: []string{"to/ 755 0:0 @", "to/f 4711 0:0 =x @", "to/l -> f 0:0 @", "to/s/ 4711 0:0 @"}},
+			want: []string{"to/ 711 0:0 @", "to/f 4711 0:0 =x @", "to/l -> f 0:0 @", "to/s/ 4711 0:0 @"}},
 		{name: "chmod by letters, with X", src: []string{"d/ 755", "d/f 600 =x", "d/x 700 =x", "d/s/ 700"}, pattern: pat("/d"), dest: "/to", chmod: "u=rwX,go=rX",
 			want: []string{"to/ 755 0:0 @", "to/f 644 0:0 =x @", "to/s/ 755 0:0 @", "to/x 755 0:0 =x @"}},
 		{name: "exclude", src: []string{"d/ 755", "d/a.o =1", "d/a.c =2", "d/s/ 755", "d/s/b.o =3"}, pattern: pat("/d"), dest: "/", exclude: []string{"**/*.o"},
 			want: []string{"a.c 644 0:0 =2 @", "s/ 755 0:0 @"}},
 		{name: "parents", lower: base, src: []string{"x/ 750", "x/y/ 700", "x/y/f =1", "x/y/g =2", "z =3"}, pattern: []source.Pattern{{Path: "/", Parents: "x/y/f", Required: true}}, dest: "/opt/",
 			want: []string{"opt/ 2775 7:8", "opt/x/ 750 0:0 @", "opt/x/y/ 700 0:0 @", "opt/x/y/f 644 0:0 =1 @"}},
+		{name: "made directories get an octal mode", src: []string{"f =x"}, pattern: pat("/f"), dest: "/a/b/", chmod: "770", want: []string{"a/ 770 0:0", "a/b/ 770 0:0", "a/b/f 770 0:0 =x @"}},
+		{name: "made directories and letters", src: []string{"f =x"}, pattern: pat("/f"), dest: "/a/", chmod: "go-r", want: []string{"a/ 755 0:0", "a/f 600 0:0 =x @"}},
 		{name: "an empty directory", src: []string{"d/ 700"}, pattern: pat("/d"), dest: "/e", want: []string{"e/ 755 0:0 @"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

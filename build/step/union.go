@@ -156,9 +156,9 @@ func (u *union) resolve(p string) (string, error) {
 // owner is who a file belongs to.
 type owner struct{ uid, gid uint32 }
 
-// mkdirAll makes the directory rel, which is resolved, and what is missing above it, each with mode
-// 0755 and the given owner. Directories that exist keep what they are.
-func (u *union) mkdirAll(rel string, o owner, at *time.Time) error {
+// mkdirAll makes the directory rel, which is resolved, and what is missing above it, each with the
+// given owner and mode. Directories that exist keep what they are.
+func (u *union) mkdirAll(rel string, o owner, mode uint32, at *time.Time) error {
 	st, _, err := u.lstat(rel)
 	switch {
 	case err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR:
@@ -169,7 +169,7 @@ func (u *union) mkdirAll(rel string, o owner, at *time.Time) error {
 		return &fs.PathError{Op: "mkdir", Path: "/" + rel, Err: err}
 	}
 	parent, name := split(rel)
-	if err := u.mkdirAll(parent, o, at); err != nil {
+	if err := u.mkdirAll(parent, o, mode, at); err != nil {
 		return err
 	}
 	dir, err := u.dir(parent)
@@ -181,7 +181,7 @@ func (u *union) mkdirAll(rel string, o owner, at *time.Time) error {
 		return &fs.PathError{Op: "mkdir", Path: "/" + rel, Err: err}
 	}
 	u.seen[rel] = true
-	if err := u.owners.Set(dir, name, rel, ownership.Attr{UID: o.uid, GID: o.gid, Mode: unix.S_IFDIR | 0o755}); err != nil {
+	if err := u.owners.Set(dir, name, rel, ownership.Attr{UID: o.uid, GID: o.gid, Mode: unix.S_IFDIR | mode}); err != nil {
 		return err
 	}
 	return setTime(dir, name, at)

@@ -25,7 +25,7 @@ func (b *Bench) workdir(t *Task, op *plan.WorkdirOp) (cache.Made, error) {
 	}
 	rel, err := u.resolve(op.Path)
 	if err == nil {
-		err = u.mkdirAll(rel, who, op.Epoch)
+		err = u.mkdirAll(rel, who, 0o755, op.Epoch)
 	}
 	if err != nil {
 		return cache.Made{}, fmt.Errorf("making the working directory %s: %w", op.Path, err)

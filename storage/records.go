@@ -3,7 +3,6 @@ package storage
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -242,12 +241,4 @@ func short(id string) string {
 		return id[:12]
 	}
 	return id
-}
-
-func validID(id string) bool {
-	if len(id) != 64 {
-		return false
-	}
-	_, err := hex.DecodeString(id)
-	return err == nil
 }

@@ -176,12 +176,16 @@ func (w *worker) differs(p *place, follow bool) bool {
 
 // pathInside gives the path of an open file relative to the container's root; ok is false when it
 // has none there.
-func (w *worker) pathInside(fd int) (string, bool) {
+func (w *worker) pathInside(fd int) (path string, ok bool) {
 	if w.strange >= 0 {
 		if w.chroot(w.l.root) != nil {
 			return "", false
 		}
-		defer w.chroot(w.strange)
+		defer func() {
+			if w.chroot(w.strange) != nil {
+				ok = false
+			}
+		}()
 	}
 	p, ok := w.pathOf(ownFD(fd))
 	return strings.TrimPrefix(p, "/"), ok

@@ -36,9 +36,7 @@ type credTable struct {
 	mu     sync.Mutex
 	index  map[creds]uint64
 	groups int // bytes in all groups
-	// first and payload are what the container's first process starts with and becomes; bounding
-	// is the capability bounding set.
-	first    uint64
+	// payload is what the container's first process becomes; bounding is the capability bounding set.
 	payload  creds
 	bounding uint64
 }

@@ -33,9 +33,11 @@ func (s *Supervisor) newListener(pid int, fd int) (*listener, error) {
 		unix.Close(proc)
 		return nil, err
 	}
-	if err := s.greet(pid); err == nil {
+	err = s.greet(pid)
+	if err == nil {
 		err = s.files.enter(pid, root)
-	} else {
+	}
+	if err != nil {
 		unix.Close(proc)
 		unix.Close(root)
 		return nil, err

@@ -160,7 +160,8 @@ func (s *session) steps(ctx context.Context, g *plan.Graph) (*made, error) {
 	if s.o.Platform != "" {
 		bench.Platform, _ = plan.ParsePlatform(s.o.Platform)
 	}
-	s.worker = &worker{s: s, bench: bench, graph: g, prepared: map[*plan.Node]*step.Prepared{}}
+	s.worker = &worker{s: s, bench: bench, graph: g, prepared: map[*plan.Node]*step.Prepared{},
+		looked: map[*plan.Node]step.Looked{}}
 	for _, n := range g.Nodes {
 		s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Waiting})
 	}

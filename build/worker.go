@@ -23,6 +23,21 @@ type made struct {
 	rootfs *step.Rootfs
 	base   []storage.Layer
 	layers []*cache.Layer
+	id     string // tells this filesystem from any other, also of the same key
+}
+
+// identity is that of a filesystem made of one with the identity below and a layer on top.
+func identity(below, serial string) string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(below+" "+serial)))
+}
+
+// baseIdentity is that of an image's filesystem.
+func baseIdentity(op *plan.BaseOp) string {
+	id := "image"
+	for _, d := range op.DiffIDs {
+		id = identity(id, d.String())
+	}
+	return id
 }
 
 // worker does for schedule what the steps of one graph ask for.
@@ -35,6 +50,7 @@ type worker struct {
 
 	mu       sync.Mutex
 	prepared map[*plan.Node]*step.Prepared
+	looked   map[*plan.Node]step.Looked
 	held     []*cache.Layer
 	views    []*step.Rootfs
 	begun    bool
@@ -45,7 +61,42 @@ const contextItem = "[internal] load build context"
 
 func itemID(n *plan.Node) string { return "step-" + strconv.Itoa(n.ID) }
 
-// Key computes the key of n: files and URLs it reads are looked at here.
+// ReadsContents is true of COPY from another stage or image: what the files are counts, not how they
+// came to be.
+func (w *worker) ReadsContents(n *plan.Node) bool {
+	op, ok := n.Op.(*plan.CopyOp)
+	return ok && op.From.Kind == plan.FromNode
+}
+
+// Contents gives the digest of the files a COPY reads from another step. It is noted down, so that a
+// build that finds everything in the cache looks at none of them.
+func (w *worker) Contents(ctx context.Context, n *plan.Node, i int, id string, result func() (*made, error)) (string, error) {
+	op := n.Op.(*plan.CopyOp)
+	note := w.bench.ContentsNote(op, id)
+	if digest, ok := w.s.cache.Note(note); ok {
+		return digest, nil
+	}
+	in, err := result()
+	if err != nil {
+		return "", err
+	}
+	digest, looked, err := w.bench.Contents(ctx, op, in.rootfs)
+	if err != nil {
+		return "", w.fail(ctx, n, err)
+	}
+	w.mu.Lock()
+	w.looked[n] = looked
+	w.mu.Unlock()
+	if err := w.s.cache.SetNote(note, digest); err != nil {
+		return "", w.fail(ctx, n, err)
+	}
+	return digest, nil
+}
+
+// Identity is that of a result.
+func (w *worker) Identity(_ *plan.Node, m *made) string { return m.id }
+
+// Key computes the key of n: context files and URLs it reads are looked at here.
 func (w *worker) Key(ctx context.Context, n *plan.Node, parent string, inputs []string) (string, error) {
 	reads := readsContext(n)
 	if reads {
@@ -59,6 +110,7 @@ func (w *worker) Key(ctx context.Context, n *plan.Node, parent string, inputs []
 		return "", w.fail(ctx, n, err)
 	}
 	w.mu.Lock()
+	p.Use(w.looked[n])
 	w.prepared[n] = p
 	w.mu.Unlock()
 	p.Inputs.Parent, p.Inputs.Inputs = parent, inputs
@@ -122,17 +174,25 @@ func (w *worker) record(key string) string {
 
 // Known tells whether the result need not be made.
 func (w *worker) Known(n *plan.Node, key, below string) (string, bool, error) {
-	if _, ok := n.Op.(*plan.BaseOp); ok {
-		return "", true, nil
+	if op, ok := n.Op.(*plan.BaseOp); ok {
+		w.cached(n)
+		return baseIdentity(op), true, nil
 	}
+	on := below
 	if independent(n) {
-		below = ""
+		on = ""
 	}
-	r, err := w.s.cache.Peek(w.record(key), below)
+	r, err := w.s.cache.Peek(w.record(key), on)
 	if r == nil || err != nil {
 		return "", false, err
 	}
-	return r.Serial, true, nil
+	w.cached(n)
+	return identity(below, r.Serial), true, nil
+}
+
+// cached shows that a step need not be done.
+func (w *worker) cached(n *plan.Node) {
+	w.s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Cached})
 }
 
 // independent tells a step whose layer does not depend on what it lies on.
@@ -141,19 +201,12 @@ func independent(n *plan.Node) bool {
 	return ok && op.Link
 }
 
-// below is the serial of the layer a step's own will lie on, "" when that does not matter.
+// below is the identity of what a step's layer will lie on, "" when that does not matter.
 func below(n *plan.Node, parent *made) string {
-	if independent(n) || parent == nil || len(parent.layers) == 0 {
+	if independent(n) || parent == nil {
 		return ""
 	}
-	return parent.layers[len(parent.layers)-1].Serial
-}
-
-// Skip shows a step nobody needs because what would have read it is cached.
-func (w *worker) Skip(n *plan.Node, known bool) {
-	if known {
-		w.s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Cached})
-	}
+	return parent.id
 }
 
 // Find gives a cached result.
@@ -163,7 +216,6 @@ func (w *worker) Find(ctx context.Context, n *plan.Node, key string, parent *mad
 		if err != nil {
 			return nil, false, w.fail(ctx, n, err)
 		}
-		w.s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Cached})
 		return m, true, nil
 	}
 	l, err := w.s.cache.Find(w.record(key), below(n, parent))
@@ -173,7 +225,6 @@ func (w *worker) Find(ctx context.Context, n *plan.Node, key string, parent *mad
 	if l == nil {
 		return nil, false, nil
 	}
-	w.s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Cached})
 	return w.on(parent, l), true, nil
 }
 
@@ -183,7 +234,7 @@ func (w *worker) base(op *plan.BaseOp) (*made, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &made{rootfs: &step.Rootfs{}, base: chain.Layers}
+	m := &made{rootfs: &step.Rootfs{}, base: chain.Layers, id: baseIdentity(op)}
 	for _, l := range chain.Layers {
 		m.rootfs.Layers = append(m.rootfs.Layers, step.Layer{Dir: l.Dir, Links: l.Links})
 	}
@@ -193,8 +244,9 @@ func (w *worker) base(op *plan.BaseOp) (*made, error) {
 
 // on is the result of a layer on top of its parent's.
 func (w *worker) on(parent *made, l *cache.Layer) *made {
-	m := &made{rootfs: &step.Rootfs{}}
+	m := &made{rootfs: &step.Rootfs{}, id: identity("", l.Serial)}
 	if parent != nil {
+		m.id = identity(parent.id, l.Serial)
 		m.base = parent.base
 		m.layers = append(m.layers, parent.layers...)
 		m.rootfs.Layers = append(m.rootfs.Layers, parent.rootfs.Layers...)
@@ -225,7 +277,7 @@ func (w *worker) Make(ctx context.Context, n *plan.Node, key string, fresh bool,
 		return nil, w.fail(ctx, n, err)
 	}
 	if there != nil {
-		w.s.o.Progress.Emit(progress.Event{ID: id, Name: n.Name, State: progress.Cached})
+		w.cached(n)
 		return w.on(parent, there), nil
 	}
 	defer flight.Close()

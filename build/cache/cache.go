@@ -6,6 +6,7 @@
 //	records/KEY.uses   one byte a use; its length is the use count
 //	layers/KEY/        the layer's tree, in the form of an overlay upper directory
 //	locks/KEY          flock: exclusive while the layer is made, shared while it is used
+//	notes/KEY          small facts that spare work; see note.go
 //	mounts/HASH/       the contents of RUN --mount=type=cache (see build/mount)
 //	tmp/ID, tmp/ID.lock  work in progress; the lock dies with its process, and then the work is swept
 //

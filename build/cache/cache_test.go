@@ -382,3 +382,31 @@ func TestPruneFilters(t *testing.T) {
 		t.Errorf("all: %+v %v", gone, err)
 	}
 }
+
+func TestNotes(t *testing.T) {
+	c, _ := open(t)
+	if v, ok := c.Note(keyA); ok {
+		t.Errorf("found %q", v)
+	}
+	if err := c.SetNote(keyA, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if v, ok := c.Note(keyA); !ok || v != "x" {
+		t.Errorf("noted %q, %v", v, ok)
+	}
+	if err := c.SetNote("../x", "y"); err == nil {
+		t.Error("a path was taken for a key")
+	}
+	os.WriteFile(c.notePath(keyB), nil, 0o600) // what a power cut leaves
+	if v, ok := c.Note(keyB); ok {
+		t.Errorf("an empty note gave %q", v)
+	}
+	old := time.Now().Add(-2 * noteAge)
+	os.Chtimes(c.notePath(keyB), old, old)
+	if _, err := c.Prune(PruneOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(c.Dir(), "notes")); len(left) != 1 {
+		t.Errorf("notes left: %v", left)
+	}
+}

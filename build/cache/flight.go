@@ -23,7 +23,7 @@ type Flight struct {
 // waitNotice is after how long a wait for another process is worth a word.
 const waitNotice = 2 * time.Second
 
-// Make gives the right to make the layer of key on top of the one with the serial below, or the
+// Make gives the right to make the layer of key on a filesystem with the identity below, or the
 // layer when it came in the meantime: exactly one result is not nil when the error is nil. While
 // another process makes the layer, Make waits for it; waiting is called once when that takes more
 // than two seconds.
@@ -57,11 +57,19 @@ func (c *Cache) Make(ctx context.Context, key, below string, fresh bool, waiting
 			return nil, nil, err
 		case lock != nil && (r == nil || r.Below != below):
 			return &Flight{cache: c, key: key, below: below, lock: lock}, nil, nil
-		case r != nil && r.Below != below:
-			return apart, nil, nil
 		case lock != nil: // it came between the two locks
 			lock.Close()
 			continue
+		case r != nil && r.Below != below:
+			// In the way is somebody who uses the old one, or who makes a new one.
+			users, err := TryLock(c.lockPath(key), false)
+			if err != nil {
+				return nil, nil, err
+			}
+			if users != nil {
+				users.Close()
+				return apart, nil, nil
+			}
 		}
 		if waiting != nil && time.Since(start) > waitNotice {
 			waiting()

@@ -45,8 +45,8 @@ func (l *Layer) Release() {
 	})
 }
 
-// Find gives the layer of key that was made on the one with the serial below, held, or nil when
-// there is none now. It does not wait.
+// Find gives the layer of key that was made on the identity below, held, or nil when there is none
+// now. It does not wait.
 func (c *Cache) Find(key, below string) (*Layer, error) {
 	if r, err := c.Peek(key, below); r == nil || err != nil {
 		return nil, err

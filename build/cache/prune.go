@@ -79,9 +79,7 @@ func (c *Cache) Prune(o PruneOptions) ([]Entry, error) {
 			gone = append(gone, e)
 		}
 	}
-	if err := c.orphans(); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, c.orphans(), c.forget())
 	return gone, errors.Join(errs...)
 }
 

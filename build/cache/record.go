@@ -22,9 +22,8 @@ const recordVersion = 1
 type Record struct {
 	Version int    `json:"version"`
 	Key     string `json:"key"`
-	// Serial tells this making of the layer from any other of the same key, and Below is the Serial
-	// of the layer it was made on: when that is made again, this one does not count any more. Below
-	// is "" on an image or on nothing.
+	// Serial tells this making of the layer from any other of the same key. Below is the identity of
+	// the filesystem it was made on, as the caller names it: on another one it does not count.
 	Serial string `json:"serial"`
 	Below  string `json:"below,omitempty"`
 	// Name is what a person reads: the step as the progress showed it.

@@ -1,8 +1,16 @@
 // Package schedule decides which steps of a graph are done, and when.
 //
-// It knows nothing of layers and caches but what a Worker tells: a step whose key is known need not
-// be done, and then neither need the steps it would have read from. All others start as soon as what
-// they read is there, as many at a time as the caller allows. The first failure cancels the rest.
+// It knows nothing of layers and caches but what a Worker tells. Two things happen to a step, each
+// as soon as what it waits for is there, all steps side by side:
+//
+//   - it is identified: its key is computed, and the cache is asked whether it knows the result. A
+//     step that reads files of another one is identified by their contents, so that one is made first
+//     when it is not known;
+//   - it is done, when somebody needs it: the result comes from the cache, or is made, as many at a
+//     time as the caller allows.
+//
+// A step whose result is known needs only what it lies on, not what it would have read from. The
+// first failure cancels the rest.
 package schedule
 
 import (
@@ -14,19 +22,29 @@ import (
 )
 
 // Worker does what a step asks for. Its methods are called from many goroutines.
+//
+// Keys are what a step would be made from; the identity of a result tells this making of it from any
+// other. Results with one identity are equal.
 type Worker[R any] interface {
-	// Key computes the key of n from those of its parent ("" for none) and its inputs.
+	// ReadsContents tells that the key of n depends on the files it reads from its inputs, not on how
+	// they came about.
+	ReadsContents(n *plan.Node) bool
+	// Contents gives the digest of what n reads from the input at index i, whose identity is id.
+	// result fetches that input, when looking at it can not be avoided.
+	Contents(ctx context.Context, n *plan.Node, i int, id string, result func() (R, error)) (string, error)
+	// Key computes the key of n from that of its parent ("" for none) and the keys, or contents, of
+	// its inputs.
 	Key(ctx context.Context, n *plan.Node, parent string, inputs []string) (string, error)
-	// Known tells whether the cache has the result of key, without fetching it. id is its identity;
-	// below is that of the parent's result, "" for none.
+	// Known tells whether the cache has the result of key on a parent of the identity below ("" for
+	// none), and the identity of that result.
 	Known(n *plan.Node, key, below string) (id string, ok bool, err error)
 	// Find gives the result from the cache; ok is false when it is not there after all.
 	Find(ctx context.Context, n *plan.Node, key string, parent R) (result R, ok bool, err error)
 	// Make makes the result, or takes what another build has made meanwhile. With fresh set it does
 	// not.
 	Make(ctx context.Context, n *plan.Node, key string, fresh bool, parent R, inputs []R) (R, error)
-	// Skip tells that nobody needs the result of n; known says that the cache has it.
-	Skip(n *plan.Node, known bool)
+	// Identity is that of a result of n.
+	Identity(n *plan.Node, result R) string
 }
 
 // Run gives the result of goal, with all others that were needed. nodes are goal and everything it
@@ -34,139 +52,85 @@ type Worker[R any] interface {
 func Run[R any](ctx context.Context, nodes []*plan.Node, goal *plan.Node, jobs int, w Worker[R]) (map[*plan.Node]R, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &run[R]{ctx: ctx, cancel: cancel, worker: w, slots: make(chan struct{}, max(jobs, 1)), tasks: map[*plan.Node]*task[R]{}}
+	r := &run[R]{ctx: ctx, cancel: cancel, worker: w, tasks: map[*plan.Node]*task[R]{},
+		looks: make(chan struct{}, max(jobs, 1)), slots: make(chan struct{}, max(jobs, 1))}
 	for _, n := range nodes {
-		r.tasks[n] = &task[R]{node: n, keyed: make(chan struct{}), done: make(chan struct{})}
+		r.tasks[n] = &task[R]{node: n, identified: make(chan struct{}), done: make(chan struct{})}
 	}
-	if err := r.keys(nodes, jobs); err != nil {
-		return nil, err
-	}
-	if err := r.misses(nodes); err != nil {
-		return nil, err
+	for _, n := range nodes {
+		r.start(r.tasks[n].identified, func() error { return r.identify(r.tasks[n]) })
 	}
 	if goal != nil {
 		r.need(r.tasks[goal])
 	}
-	for _, n := range nodes {
-		if t := r.tasks[n]; !t.needed() {
-			w.Skip(n, !t.miss)
-		}
-	}
 	r.running.Wait()
 	results := map[*plan.Node]R{}
 	for n, t := range r.tasks {
-		if t.needed() && t.err == nil {
+		if t.finished {
 			results[n] = t.result
 		}
 	}
-	if err := context.Cause(ctx); err != nil {
-		return results, err
-	}
-	return results, nil
+	return results, context.Cause(ctx)
 }
 
 type run[R any] struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	worker  Worker[R]
-	slots   chan struct{}
+	looks   chan struct{} // taken while files are looked at for a key
+	slots   chan struct{} // taken while a step is made
 	tasks   map[*plan.Node]*task[R]
 	running sync.WaitGroup
 }
 
 type task[R any] struct {
-	node  *plan.Node
-	key   string
-	keyed chan struct{} // closed once key is there
-	// miss says that the step must be done, as far as it was known at the beginning; id is the
-	// identity of the result that was known.
-	miss bool
-	id   string
+	node *plan.Node
 
-	mu      sync.Mutex
-	started bool
-	done    chan struct{} // closed once result or err is there
-	result  R
-	err     error
+	// identified is closed, when the run goes on, once key is there, and id when the result is known.
+	identified chan struct{}
+	key, id    string
+	known      bool
+
+	once sync.Once
+	// done is closed, when the run goes on, once result is there.
+	done     chan struct{}
+	result   R
+	finished bool
 }
 
-func (t *task[R]) needed() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.started
+// start runs do; then it closes end, or cancels the run.
+func (r *run[R]) start(end chan struct{}, do func() error) {
+	r.running.Go(func() {
+		if err := do(); err != nil {
+			r.cancel(err)
+			return
+		}
+		close(end)
+	})
 }
 
-// keys computes all keys: what a step reads of contexts is read here.
-func (r *run[R]) keys(nodes []*plan.Node, jobs int) error {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, max(jobs, 1))
-	for _, n := range nodes {
-		t := r.tasks[n]
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			parent, inputs := "", []string(nil)
-			if n.Parent != nil {
-				if !r.await(r.tasks[n.Parent].keyed) {
-					return
-				}
-				parent = r.tasks[n.Parent].key
-			}
-			for _, in := range n.Inputs {
-				if !r.await(r.tasks[in].keyed) {
-					return
-				}
-				inputs = append(inputs, r.tasks[in].key)
-			}
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			if r.ctx.Err() != nil {
-				return
-			}
-			key, err := r.worker.Key(r.ctx, n, parent, inputs)
-			if err != nil {
-				r.cancel(err)
-				return
-			}
-			t.key = key
-			close(t.keyed)
-		}()
-	}
-	wg.Wait()
-	return context.Cause(r.ctx)
-}
-
-// await waits for c; false when the run was cancelled before.
-func (r *run[R]) await(c chan struct{}) bool {
+// await waits for c; an error when the run was cancelled before.
+func (r *run[R]) await(c chan struct{}) error {
 	select {
 	case <-c:
-		return true
+		return nil
 	case <-r.ctx.Done():
-		return false
+		return context.Canceled
 	}
 }
 
-// misses finds out which steps must be done. A layer stands on its parent's: when that is made
-// again, so is this one.
-func (r *run[R]) misses(nodes []*plan.Node) error {
-	for _, n := range nodes {
-		t := r.tasks[n]
-		below := ""
-		t.miss = fresh(n)
-		if n.Parent != nil {
-			p := r.tasks[n.Parent]
-			t.miss, below = t.miss || p.miss, p.id
-		}
-		if t.miss {
-			continue
-		}
-		id, known, err := r.worker.Known(n, t.key, below)
-		if err != nil {
-			return err
-		}
-		t.miss, t.id = !known, id
+// slot waits for a place in c.
+func (r *run[R]) slot(c chan struct{}) (free func(), err error) {
+	select {
+	case c <- struct{}{}:
+	case <-r.ctx.Done():
+		return nil, context.Canceled
 	}
-	return nil
+	if r.ctx.Err() != nil {
+		<-c
+		return nil, context.Canceled
+	}
+	return func() { <-c }, nil
 }
 
 // fresh tells whether the cache may not be asked. An image is what it is.
@@ -175,84 +139,152 @@ func fresh(n *plan.Node) bool {
 	return n.NoCache && !base
 }
 
-// need starts a step and those whose results it will read, unless that has been done.
-func (r *run[R]) need(t *task[R]) {
-	t.mu.Lock()
-	begin := !t.started
-	t.started = true
-	t.mu.Unlock()
-	if !begin {
-		return
-	}
-	if t.node.Parent != nil {
-		r.need(r.tasks[t.node.Parent])
-	}
-	if t.miss {
-		r.needInputs(t)
-	}
-	r.running.Add(1)
-	go func() {
-		defer r.running.Done()
-		defer close(t.done)
-		if err := r.do(t); err != nil {
-			t.err = err
-			r.cancel(err)
-		}
-	}()
-}
-
-func (r *run[R]) needInputs(t *task[R]) {
-	for _, in := range t.node.Inputs {
-		r.need(r.tasks[in])
-	}
-}
-
-func (r *run[R]) do(t *task[R]) (err error) {
+// identify finds the key of a step, and whether its result is known.
+func (r *run[R]) identify(t *task[R]) error {
 	n := t.node
-	var parent R
-	fresh := fresh(n)
+	inputs, err := r.inputs(t)
+	if err != nil {
+		return err
+	}
+	parent, below, known := "", "", true
 	if n.Parent != nil {
 		p := r.tasks[n.Parent]
-		if !r.await(p.done) || p.err != nil {
-			return context.Canceled
+		if err := r.await(p.identified); err != nil {
+			return err
+		}
+		parent, below, known = p.key, p.id, p.known
+	}
+	free, err := r.slot(r.looks)
+	if err != nil {
+		return err
+	}
+	defer free()
+	if t.key, err = r.worker.Key(r.ctx, n, parent, inputs); err != nil {
+		return err
+	}
+	// A layer stands on its parent's: when that is made again, so is this one.
+	if known && !fresh(n) {
+		t.id, t.known, err = r.worker.Known(n, t.key, below)
+	}
+	return err
+}
+
+// inputs gives what the inputs of a step contribute to its key.
+func (r *run[R]) inputs(t *task[R]) ([]string, error) {
+	var out []string
+	reads := r.worker.ReadsContents(t.node)
+	for _, n := range t.node.Inputs {
+		in := r.tasks[n]
+		if err := r.await(in.identified); err != nil {
+			return nil, err
+		}
+		if reads && !in.known {
+			r.need(in) // all of them, before the first is waited for
+		}
+	}
+	for i, n := range t.node.Inputs {
+		in := r.tasks[n]
+		if !reads {
+			out = append(out, in.key)
+			continue
+		}
+		id := in.id
+		if !in.known {
+			if err := r.await(in.done); err != nil {
+				return nil, err
+			}
+			id = r.worker.Identity(n, in.result)
+		}
+		contents, err := r.contents(t, in, i, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, contents)
+	}
+	return out, nil
+}
+
+// contents asks for the contents of an input. The place for looking at files is given up while the
+// input is being fetched: that may need places itself.
+func (r *run[R]) contents(t, in *task[R], i int, id string) (string, error) {
+	free, err := r.slot(r.looks)
+	if err != nil {
+		return "", err
+	}
+	defer func() { free() }()
+	return r.worker.Contents(r.ctx, t.node, i, id, func() (result R, err error) {
+		free()
+		free = func() {}
+		r.need(in)
+		if err := r.await(in.done); err != nil {
+			return result, err
+		}
+		place, err := r.slot(r.looks)
+		if err == nil {
+			free = place
+		}
+		return in.result, err
+	})
+}
+
+// need starts a step, with what it lies on, unless that has been done.
+func (r *run[R]) need(t *task[R]) {
+	t.once.Do(func() {
+		if t.node.Parent != nil {
+			r.need(r.tasks[t.node.Parent])
+		}
+		r.start(t.done, func() error {
+			var err error
+			t.result, err = r.do(t)
+			t.finished = err == nil
+			return err
+		})
+	})
+}
+
+func (r *run[R]) do(t *task[R]) (result R, err error) {
+	n := t.node
+	if err := r.await(t.identified); err != nil {
+		return result, err
+	}
+	if !t.known {
+		r.needInputs(n) // they need not wait for the parent
+	}
+	var parent R
+	if n.Parent != nil {
+		p := r.tasks[n.Parent]
+		if err := r.await(p.done); err != nil {
+			return result, err
 		}
 		parent = p.result
 	}
-	if !fresh {
-		result, ok, err := r.worker.Find(r.ctx, n, t.key, parent)
-		if err != nil {
-			return err
-		}
-		if ok {
-			t.result = result
-			return nil
+	if !fresh(n) {
+		if result, ok, err := r.worker.Find(r.ctx, n, t.key, parent); ok || err != nil {
+			return result, err
 		}
 	}
-	r.needInputs(t) // not started yet when the result was known and is gone by now
+	r.needInputs(n)
 	var inputs []R
 	for _, in := range n.Inputs {
-		i := r.tasks[in]
-		if !r.await(i.done) || i.err != nil {
-			return context.Canceled
+		if err := r.await(r.tasks[in].done); err != nil {
+			return result, err
 		}
-		inputs = append(inputs, i.result)
+		inputs = append(inputs, r.tasks[in].result)
 	}
-	select {
-	case r.slots <- struct{}{}:
-	case <-r.ctx.Done():
-		return context.Canceled
-	}
-	defer func() { <-r.slots }()
-	if r.ctx.Err() != nil {
-		return context.Canceled
-	}
-	result, err := r.worker.Make(r.ctx, n, t.key, fresh, parent, inputs)
+	free, err := r.slot(r.slots)
 	if err != nil {
-		if r.ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			return context.Canceled
-		}
-		return err
+		return result, err
 	}
-	t.result = result
-	return nil
+	defer free()
+	result, err = r.worker.Make(r.ctx, n, t.key, fresh(n), parent, inputs)
+	if err != nil && r.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = context.Canceled
+	}
+	return result, err
+}
+
+func (r *run[R]) needInputs(n *plan.Node) {
+	for _, in := range n.Inputs {
+		r.need(r.tasks[in])
+	}
 }

@@ -14,41 +14,67 @@ import (
 	"github.com/dhow-containers/dhow/build/plan"
 )
 
-// fake is a worker whose keys are made of names; a step is known when its name is in known.
+// fake is a worker whose keys are made of names; a step is known when its name is in known and it
+// does not stand on one that was made just now.
 type fake struct {
 	known  map[string]bool
 	lost   map[string]bool // known at first, gone when asked for
 	fails  map[string]error
+	reads  map[string]bool // steps whose key depends on contents
+	noted  bool            // contents are remembered: no result is needed for them
+	equal  bool            // whatever is made has the contents it had before
 	pause  time.Duration
 	active atomic.Int32
 	most   atomic.Int32
 
-	mu                   sync.Mutex
-	made, found, skipped []string
-	cancelled            []string
+	mu                sync.Mutex
+	made, found, keys []string
+	cancelled         []string
+}
+
+func (f *fake) ReadsContents(n *plan.Node) bool { return f.reads[n.Name] }
+
+func (f *fake) Contents(_ context.Context, n *plan.Node, i int, id string, result func() (string, error)) (string, error) {
+	if !f.noted {
+		if r, err := result(); err != nil || r != n.Inputs[i].Name {
+			return "", fmt.Errorf("contents of %q, %w", r, err)
+		}
+	}
+	if f.equal {
+		return "same", nil
+	}
+	return "contents of " + id, nil
 }
 
 func (f *fake) Key(_ context.Context, n *plan.Node, parent string, inputs []string) (string, error) {
 	if err := f.fails["key "+n.Name]; err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s(%s;%s)", n.Name, parent, strings.Join(inputs, ",")), nil
+	key := fmt.Sprintf("%s(%s;%s)", n.Name, parent, strings.Join(inputs, ","))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.keys = append(f.keys, key)
+	return key, nil
 }
 
 func (f *fake) Known(n *plan.Node, key, below string) (string, bool, error) {
-	return "", f.known[n.Name], nil
+	changed := f.reads[n.Name] && strings.Contains(key, "contents of new")
+	return "old " + n.Name, f.known[n.Name] && !changed, nil
 }
 
 func (f *fake) Find(_ context.Context, n *plan.Node, key string, parent string) (string, bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	// What stands on a layer that was made just now is not in the cache.
-	if !f.known[n.Name] || f.lost[n.Name] || n.Parent != nil && slices.Contains(f.made, n.Parent.Name) {
+	below := n.Parent != nil && slices.Contains(f.made, n.Parent.Name)
+	changed := f.reads[n.Name] && strings.Contains(key, "contents of new")
+	if !f.known[n.Name] || f.lost[n.Name] || below || changed {
 		return "", false, nil
 	}
 	f.found = append(f.found, n.Name)
 	return n.Name, true, nil
 }
+
+func (f *fake) Identity(n *plan.Node, result string) string { return "new " + result }
 
 func (f *fake) Make(ctx context.Context, n *plan.Node, key string, fresh bool, parent string, inputs []string) (string, error) {
 	now := f.active.Add(1)
@@ -84,12 +110,6 @@ func (f *fake) Make(ctx context.Context, n *plan.Node, key string, fresh bool, p
 	return n.Name, nil
 }
 
-func (f *fake) Skip(n *plan.Node, known bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.skipped = append(f.skipped, n.Name)
-}
-
 // graph reads "name parent input…" lines; "-" is no parent.
 func graph(lines ...string) []*plan.Node {
 	var nodes []*plan.Node
@@ -120,20 +140,44 @@ func TestWhatIsMade(t *testing.T) {
 		name        string
 		known, lost string
 		noCache     string
+		reads       bool // copy is known by the contents of what it reads
+		noted       bool
+		equal       bool
 		made, found string
 	}{
-		{"nothing known", "base1 base2", "", "", "copy last make prepare", "base1 base2"},
-		{"all known: the other stage is not looked at", "base1 base2 make prepare copy last", "", "", "", "base2 copy last prepare"},
-		{"last one new", "base1 base2 make prepare copy", "", "", "last", "base2 copy prepare"},
-		{"copy known without its source", "base1 base2 prepare copy last", "", "", "", "base2 copy last prepare"},
-		{"a parent that is made again takes along what stands on it", "base1 base2 make copy last", "", "", "copy last prepare", "base1 base2 make"},
-		{"lost between the looks", "base1 base2 prepare copy last make", "copy", "", "copy last", "base1 base2 make prepare"},
-		{"no cache: images are what they are", "base1 base2 make prepare copy last", "", "make prepare copy last base1 base2", "copy last make prepare", "base1 base2"},
-		{"no cache for one", "base1 base2 make prepare copy last", "", "last", "last", "base2 copy prepare"},
+		{name: "nothing known", known: "base1 base2",
+			made: "copy last make prepare", found: "base1 base2"},
+		{name: "all known: the other stage is not looked at", known: "base1 base2 make prepare copy last",
+			found: "base2 copy last prepare"},
+		{name: "last one new", known: "base1 base2 make prepare copy",
+			made: "last", found: "base2 copy prepare"},
+		{name: "copy known without its source", known: "base1 base2 prepare copy last",
+			found: "base2 copy last prepare"},
+		{name: "a parent that is made again takes along what stands on it", known: "base1 base2 make copy last",
+			made: "copy last prepare", found: "base1 base2 make"},
+		{name: "lost between the looks", known: "base1 base2 prepare copy last make", lost: "copy",
+			made: "copy last", found: "base1 base2 make prepare"},
+		{name: "no cache: images are what they are", known: "base1 base2 make prepare copy last", noCache: "make prepare copy last base1 base2",
+			made: "copy last make prepare", found: "base1 base2"},
+		{name: "no cache for one", known: "base1 base2 make prepare copy last", noCache: "last",
+			made: "last", found: "base2 copy prepare"},
+		{name: "by contents: nothing known", known: "base1 base2", reads: true,
+			made: "copy last make prepare", found: "base1 base2"},
+		{name: "by contents: all known, contents to be read", known: "base1 base2 make prepare copy last", reads: true,
+			found: "base1 base2 copy last make prepare"},
+		{name: "by contents: all known, contents remembered", known: "base1 base2 make prepare copy last", reads: true, noted: true,
+			found: "base2 copy last prepare"},
+		{name: "by contents: made again, and other than before", known: "base1 base2 prepare copy last", reads: true,
+			made: "copy last make", found: "base1 base2 prepare"},
+		{name: "by contents: made again, and the same as before", known: "base1 base2 prepare copy last", reads: true, equal: true,
+			made: "make", found: "base1 base2 copy last prepare"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			nodes := graph(twoStages...)
-			f := &fake{known: set(c.known), lost: set(c.lost)}
+			f := &fake{known: set(c.known), lost: set(c.lost), noted: c.noted, equal: c.equal}
+			if c.reads {
+				f.reads = set("copy")
+			}
 			for _, n := range nodes {
 				n.NoCache = set(c.noCache)[n.Name]
 			}
@@ -152,6 +196,17 @@ func TestWhatIsMade(t *testing.T) {
 				t.Errorf("found %q, want %q", got, c.found)
 			}
 		})
+	}
+}
+
+func TestStagesReadByContentsAreMadeSideBySide(t *testing.T) {
+	nodes := graph("a -", "b -", "c -", "copyA - a", "copyB copyA b", "copyC copyB c")
+	f := &fake{pause: 30 * time.Millisecond, reads: set("copyA copyB copyC")}
+	if _, err := Run(context.Background(), nodes, nodes[5], 3, f); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.most.Load(); got != 3 {
+		t.Errorf("%d at a time, want 3", got)
 	}
 }
 

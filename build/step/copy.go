@@ -119,11 +119,10 @@ func (c *copying) selections(i int) (*os.File, bool, []source.Selection, error) 
 	if err != nil {
 		return nil, false, nil, err
 	}
-	opts := source.SelectOptions{Exclude: c.op.Exclude}
-	if tree := in.Tree(c.b.Mapping); !tree.Native || tree.Userns {
-		opts.Stat = imageStat(tree)
+	if sels, ok := c.t.Prepared.selections[i]; ok {
+		return root, true, sels, nil
 	}
-	sels, err := source.Select(root, []source.Pattern{patternOf(c.op.Items[i])}, opts)
+	sels, err := c.b.selectFrom(in, root, c.op.Items[i], c.op.Exclude)
 	return root, true, sels, err
 }
 

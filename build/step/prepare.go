@@ -2,7 +2,9 @@ package step
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"os"
 
 	"github.com/dhow-containers/dhow/build/cache"
 	"github.com/dhow-containers/dhow/build/plan"
@@ -81,6 +83,65 @@ func (b *Bench) prepareRun(ctx context.Context, p *Prepared, op *plan.RunOp) err
 		}
 	}
 	return nil
+}
+
+// Looked are the selections a COPY has made from another step already.
+type Looked map[int][]source.Selection
+
+// Use spares the step from looking again.
+func (p *Prepared) Use(l Looked) {
+	for i, sels := range l {
+		p.selections[i] = sels
+	}
+}
+
+// ContentsNote is the key under which the digest of what a COPY reads of a filesystem with identity
+// id can be noted.
+func (b *Bench) ContentsNote(op *plan.CopyOp, id string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "contents 1 %q %q", id, op.Exclude)
+	for _, item := range op.Items {
+		if item.URL == nil && item.Inline == nil {
+			fmt.Fprintf(h, " %q %q %v", item.Pattern, item.Parents, item.Required)
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// Contents gives the digest of what a COPY reads of another step's filesystem.
+func (b *Bench) Contents(ctx context.Context, op *plan.CopyOp, in *Rootfs) (string, Looked, error) {
+	root, err := in.Root(b.Cache)
+	if err != nil {
+		return "", nil, err
+	}
+	looked := Looked{}
+	h := sha256.New()
+	for i, item := range op.Items {
+		if item.URL != nil || item.Inline != nil {
+			continue
+		}
+		sels, err := b.selectFrom(in, root, item, op.Exclude)
+		if err != nil {
+			return "", nil, err
+		}
+		d, err := source.Digest(ctx, root, sels, source.DigestOptions{Owners: true,
+			SkipXattr: func(name string) bool { return !keepsXattr(name) }})
+		if err != nil {
+			return "", nil, err
+		}
+		fmt.Fprintf(h, "%d %s\n", i, d)
+		looked[i] = sels
+	}
+	return fmt.Sprintf("content:%x", h.Sum(nil)), looked, nil
+}
+
+// selectFrom finds what a source of a COPY means in another step's filesystem.
+func (b *Bench) selectFrom(in *Rootfs, root *os.File, item plan.CopyItem, exclude []string) ([]source.Selection, error) {
+	opts := source.SelectOptions{Exclude: exclude}
+	if tree := in.Tree(b.Mapping); !tree.Native || tree.Userns {
+		opts.Stat = imageStat(tree)
+	}
+	return source.Select(root, []source.Pattern{patternOf(item)}, opts)
 }
 
 // look selects from a context and gives the digest of what it found.

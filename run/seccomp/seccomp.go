@@ -2,7 +2,7 @@
 // table of ours, profiles read from Docker-format files, and the merging of the calls that the
 // ownership supervisor answers.
 //
-// It is pure: it gives runtime-spec values. Turning them into a filter is the matter of
+// It gives runtime-spec values and touches nothing (Merge asks the kernel which flags it knows). Turning them into a filter is the matter of
 // libcontainer and the module in libseccomp/, which stands in for the C library.
 package seccomp
 

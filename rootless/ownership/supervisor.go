@@ -114,24 +114,33 @@ func (s *Supervisor) listen() error {
 	return fmt.Errorf("making the socket of the ownership supervisor: %w", firstErr)
 }
 
-// listenBeside makes the socket in a directory below parent. The path of a socket has 107 bytes, which
-// the path of a container's directory can exceed: it is reached through its descriptor.
+// maxSocketPath is what unix(7) leaves of sun_path beside its final zero byte.
+const maxSocketPath = 107
+
+// listenBeside makes the socket in a directory below parent. A container's directory has a long path:
+// when it is too long for a socket, that is reached through the directory's descriptor.
 func (s *Supervisor) listenBeside(parent string) error {
 	dir, err := os.MkdirTemp(parent, "owners-")
 	if err != nil {
 		return err
 	}
 	s.dir = dir
-	if s.place, err = os.Open(dir); err == nil {
-		if s.listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: s.Socket(), Net: "unix"}); err == nil {
-			s.listener.SetUnlinkOnClose(true)
-			return nil
-		}
-		s.place.Close()
-		s.place = nil
+	if len(s.Socket()) > maxSocketPath {
+		s.place, err = os.Open(dir)
 	}
-	os.Remove(dir)
-	return err
+	if err == nil {
+		s.listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: s.Socket(), Net: "unix"})
+	}
+	if err != nil {
+		if s.place != nil {
+			s.place.Close()
+			s.place = nil
+		}
+		os.Remove(dir)
+		return err
+	}
+	s.listener.SetUnlinkOnClose(true)
+	return nil
 }
 
 // Socket is the path of the unix socket that the listenerPath of a seccomp profile must name. It holds

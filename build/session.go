@@ -161,7 +161,7 @@ func (s *session) steps(ctx context.Context, g *plan.Graph) (*made, error) {
 		bench.Platform, _ = plan.ParsePlatform(s.o.Platform)
 	}
 	s.worker = &worker{s: s, bench: bench, graph: g, prepared: map[*plan.Node]*step.Prepared{},
-		looked: map[*plan.Node]step.Looked{}}
+		looked: map[*plan.Node]step.Looked{}, whole: map[*plan.Node]string{}}
 	for _, n := range g.Nodes {
 		s.o.Progress.Emit(progress.Event{ID: itemID(n), Name: n.Name, State: progress.Waiting})
 	}

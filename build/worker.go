@@ -51,10 +51,13 @@ type worker struct {
 	mu       sync.Mutex
 	prepared map[*plan.Node]*step.Prepared
 	looked   map[*plan.Node]step.Looked
-	held     []*cache.Layer
-	views    []*step.Rootfs
-	begun    bool
-	reading  int // how many steps have not read their contexts yet
+	// whole are the keys of the filesystems steps leave: those of the steps, but for COPY --link,
+	// whose own key knows nothing of what lies below.
+	whole   map[*plan.Node]string
+	held    []*cache.Layer
+	views   []*step.Rootfs
+	begun   bool
+	reading int // how many steps have not read their contexts yet
 }
 
 const contextItem = "[internal] load build context"
@@ -113,12 +116,51 @@ func (w *worker) Key(ctx context.Context, n *plan.Node, parent string, inputs []
 	p.Use(w.looked[n])
 	w.prepared[n] = p
 	w.mu.Unlock()
-	p.Inputs.Parent, p.Inputs.Inputs = parent, inputs
+	if parent != "" {
+		p.Inputs.Parent = w.wholeKey(n.Parent)
+	}
+	p.Inputs.Inputs = inputs
+	if !w.ReadsContents(n) {
+		for i, in := range n.Inputs {
+			p.Inputs.Inputs[i] = w.wholeKey(in)
+		}
+	}
+	p.MountIDs = mountIDs(n, p.Inputs.Inputs)
 	key, _, err := cache.Key(n, p.Inputs)
 	if err != nil {
 		return "", w.fail(ctx, n, err)
 	}
+	whole := key
+	if n.Parent != nil && independent(n) {
+		whole = "key:" + identity(p.Inputs.Parent, key)
+	}
+	w.mu.Lock()
+	w.whole[n] = whole
+	w.mu.Unlock()
 	return key, nil
+}
+
+func (w *worker) wholeKey(n *plan.Node) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.whole[n]
+}
+
+// mountIDs gives the keys of what the mounts of a RUN read from other steps.
+func mountIDs(n *plan.Node, inputs []string) []string {
+	op, ok := n.Op.(*plan.RunOp)
+	if !ok {
+		return nil
+	}
+	ids := make([]string, len(op.Mounts))
+	for i, m := range op.Mounts {
+		for j, in := range n.Inputs {
+			if m.From.Kind == plan.FromNode && m.From.Node == in {
+				ids[i] = inputs[j]
+			}
+		}
+	}
+	return ids
 }
 
 // readsContext tells whether a step looks into a build context.

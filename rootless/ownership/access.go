@@ -143,7 +143,7 @@ func (w *worker) directory(name string) (Attr, bool) {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err == nil {
 		o := object{fd: fd}
-		if w.examine(&o) == 0 {
+		if w.examine(&o, false) == 0 {
 			d = dirEntry{o.attr, true}
 		}
 		unix.Close(fd)
@@ -225,32 +225,4 @@ func (w *worker) permitOwner(dirfd int32, path uint64, flags uint64, now bool) a
 		return refuse(unix.EACCES)
 	}
 	return refuse(unix.EPERM)
-}
-
-// permitEntry is for calls that take a name out of a directory: the directory must be writable, and
-// in a sticky one the file or the directory the caller's own.
-func (w *worker) permitEntry(c *creds, p *place) unix.Errno {
-	if c.plain() || c.can(capOverride|capFowner) {
-		return 0
-	}
-	var file object
-	if w.look(p, false, &file) != 0 {
-		return 0
-	}
-	unix.Close(file.fd)
-	if e := w.reachParent(c, p); e != 0 {
-		return e
-	}
-	var dir object
-	if w.lookParent(p, &dir) != 0 {
-		return 0
-	}
-	unix.Close(dir.fd)
-	if !c.allowed(dir.attr, mayWrite|mayExec) {
-		return unix.EACCES
-	}
-	if dir.attr.Mode&unix.S_ISVTX != 0 && c.fsuid != file.attr.UID && c.fsuid != dir.attr.UID && !c.can(capFowner) {
-		return unix.EPERM
-	}
-	return 0
 }

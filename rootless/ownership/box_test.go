@@ -58,17 +58,18 @@ func TestMain(m *testing.M) {
 
 // boxConfig goes to the stage as JSON.
 type boxConfig struct {
-	Dir     string // lower, upper, work, merged, table inside
-	UID     uint32
-	GID     uint32
-	Groups  []uint32
-	Args    []string
-	Env     []string
-	Binds   map[string]string // container path → host path
-	Links   Links
-	Off     bool // no filter: nothing is emulated
-	Unit    string
-	HostNet bool
+	Dir    string // lower, upper, work, merged, table inside
+	UID    uint32
+	GID    uint32
+	Groups []uint32
+	Args   []string
+	Env    []string
+	Binds  map[string]string // container path → host path
+	Links  Links
+	Off    bool // no filter: nothing is emulated
+	// HostProc binds the host's /proc, with the stage in it, instead of a new one. HOST in Env names
+	// a directory there that the payload finds as OUTSIDE.
+	HostProc bool
 }
 
 // testUser is who the tests act as when they are run by root.
@@ -187,6 +188,11 @@ func stageRole() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { served <- s.Serve(ctx) }()
+	for _, v := range c.Env {
+		if host, ok := strings.CutPrefix(v, "HOST="); ok {
+			c.Env = append(c.Env, fmt.Sprintf("STAGE=%d", os.Getpid()), fmt.Sprintf("OUTSIDE=/proc/%d/root%s", os.Getpid(), host))
+		}
+	}
 	b, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -240,7 +246,11 @@ func boxRole() error {
 		for _, link := range [][2]string{{"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}} {
 			os.Symlink(link[0], filepath.Join(root, "dev", link[1]))
 		}
-		if err := unix.Mount("proc", filepath.Join(root, "proc"), "proc", 0, ""); err != nil {
+		source, flags := "proc", uintptr(0)
+		if c.HostProc {
+			source, flags = "/proc", unix.MS_BIND|unix.MS_REC
+		}
+		if err := unix.Mount(source, filepath.Join(root, "proc"), "proc", flags, ""); err != nil {
 			return fmt.Errorf("mounting proc: %w", err)
 		}
 		for inside, outside := range c.Binds {

@@ -64,18 +64,6 @@ func onRenameat(w *worker, a *[6]uint64) answer {
 }
 func onLinkat(w *worker, a *[6]uint64) answer { return w.linkAt(int32(a[2]), a[3]) }
 
-// linkAt refuses names in directories that are not the caller's.
-func (w *worker) linkAt(dirfd int32, path uint64) answer {
-	c, e := w.creds()
-	if e != 0 || c.plain() || w.at(&w.p, dirfd, path, false) != 0 {
-		return proceed()
-	}
-	if _, _, e := w.newborn(&w.p); e != 0 {
-		return w.refuseNew(&w.p, e)
-	}
-	return proceed()
-}
-
 func onTruncate(w *worker, a *[6]uint64) answer {
 	return w.permitAt(unix.AT_FDCWD, a[0], true, mayWrite)
 }

@@ -1,6 +1,10 @@
 package ownership
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
 
 // chownAt answers fchownat(2).
 func (w *worker) chownAt(dirfd int32, path uint64, uid, gid uint32, flags uint64) answer {
@@ -45,7 +49,7 @@ func (w *worker) chown(p *place, follow bool, uid, gid uint32) answer {
 	}
 	// The kernel does the rest of a chown: it refuses on read-only mounts, copies up, drops setuid
 	// bits and capabilities, sets the ctime.
-	if err := unix.Fchownat(o.fd, "", -1, -1, unix.AT_EMPTY_PATH); err != nil {
+	if err := unix.Fchownat(o.fd, "", -1, -1, unix.AT_EMPTY_PATH); err != nil && o.kind == mountRecorded {
 		return refuse(errno(err))
 	}
 	a := o.attr
@@ -130,14 +134,18 @@ func (w *worker) chmod(p *place, follow bool, mode uint32) answer {
 
 // refuse says why a place can not be opened.
 func (p *place) refuse(e unix.Errno) answer {
-	if e == unix.ENOENT && p.whole() {
+	switch {
+	case e == notOurs:
+		return proceed()
+	case e == unix.ENOENT && p.whole():
 		e = unix.EBADF
 	}
 	return refuse(e)
 }
 
 func errno(err error) unix.Errno {
-	if e, ok := err.(unix.Errno); ok {
+	var e unix.Errno
+	if errors.As(err, &e) {
 		return e
 	}
 	return unix.EIO

@@ -55,7 +55,8 @@ type mountKind uint8
 const (
 	mountUnknown mountKind = iota
 	mountRecorded
-	mountLoose // a bind of host files, or a file system of the kernel's own: in memory
+	mountLoose   // a bind of host files, or a file system of the kernel's own: in memory
+	mountForeign // not in the caller's mount namespace: reached through /proc, none of our business
 )
 
 func (f *files) open(cfg SupervisorConfig) error {
@@ -133,7 +134,6 @@ func (f *files) enter(pid, root int) error {
 	f.root = rootKey{stx.Mnt_id, stx.Ino}
 	f.rootDev = unix.Mkdev(stx.Dev_major, stx.Dev_minor)
 	f.initPid = pid
-	f.mounts[stx.Mnt_id] = mountRecorded
 	poll, err := unix.Open(fmt.Sprintf("/proc/%d/mountinfo", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("reading the container's mounts: %w", err)
@@ -194,8 +194,9 @@ func (f *files) upperKey(p string) (inodeKey, bool) {
 	return birthOf(&stx), true
 }
 
-// kind tells where the owners of files on a mount are kept. It is for workers: see readMounts.
-func (f *files) kind(mount uint64) mountKind {
+// kind tells where the owners of files on a mount are kept, which the process pid asks for. It is for
+// workers: see readMounts.
+func (f *files) kind(mount uint64, pid uint32) mountKind {
 	if mount == f.root.mount {
 		return mountRecorded
 	}
@@ -204,15 +205,19 @@ func (f *files) kind(mount uint64) mountKind {
 	if mountsChanged(f.poll) {
 		clear(f.mounts)
 	}
+	if len(f.mounts) == 0 {
+		f.readMounts(f.initPid, f.mounts)
+	}
 	if k := f.mounts[mount]; k != mountUnknown {
 		return k
 	}
-	f.readMounts()
-	if k := f.mounts[mount]; k != mountUnknown {
+	// A mount namespace made inside, where the processes see copies of the mounts.
+	theirs := map[uint64]mountKind{}
+	f.readMounts(int(pid), theirs)
+	if k := theirs[mount]; k != mountUnknown {
 		return k
 	}
-	// A mount namespace made inside: nothing there is remembered, nothing is written.
-	return mountLoose
+	return mountForeign
 }
 
 func mountsChanged(fd int) bool {
@@ -221,10 +226,10 @@ func mountsChanged(fd int) bool {
 	return err != nil || n > 0
 }
 
-// readMounts classifies the container's mounts (proc_pid_mountinfo(5)). The path is relative because
-// a worker's working directory is dhow's /proc and its root directory the container's.
-func (f *files) readMounts() {
-	b, err := os.ReadFile(strconv.Itoa(f.initPid) + "/mountinfo")
+// readMounts classifies the mounts a process sees (proc_pid_mountinfo(5)). The path is relative
+// because a worker's working directory is dhow's /proc and its root directory the container's.
+func (f *files) readMounts(pid int, mounts map[uint64]mountKind) {
+	b, err := os.ReadFile(strconv.Itoa(pid) + "/mountinfo")
 	if err != nil {
 		return
 	}
@@ -241,9 +246,9 @@ func (f *files) readMounts() {
 		if err != nil {
 			continue
 		}
-		f.mounts[id] = mountRecorded
+		mounts[id] = mountRecorded
 		if f.isBind(unescape(fields[4])) || kernelOwn[fields[dash+1]] {
-			f.mounts[id] = mountLoose
+			mounts[id] = mountLoose
 		}
 	}
 }

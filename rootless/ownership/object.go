@@ -10,10 +10,16 @@ import (
 
 // object is a file a worker looks at more closely.
 type object struct {
-	fd   int // O_PATH
+	fd   int // O_PATH, or open
 	stx  unix.Statx_t
-	attr Attr // the image's view
+	kind mountKind // never unknown or foreign
+	attr Attr      // the image's view
 }
+
+// notOurs says that a file lies outside of what the caller's mount namespace shows. The worker has
+// more rights than the caller and could be led there through /proc; it answers with proceed, and the
+// kernel decides.
+const notOurs = unix.Errno(4095)
 
 const objectMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME | unix.STATX_MNT_ID
 
@@ -33,15 +39,16 @@ func (w *worker) look(p *place, follow bool, o *object) unix.Errno {
 		return e
 	}
 	o.fd = fd
-	if e := w.examine(o); e != 0 {
+	e = w.examine(o, p.whole())
+	if e != 0 {
 		unix.Close(fd)
-		return e
 	}
-	return 0
+	return e
 }
 
-// examine fills an object whose descriptor is open.
-func (w *worker) examine(o *object) unix.Errno {
+// examine fills an object whose descriptor is open. held: the caller holds it open, too, so that it
+// may lie anywhere.
+func (w *worker) examine(o *object, held bool) unix.Errno {
 	var none [1]byte
 	_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(o.fd), uintptr(unsafe.Pointer(&none[0])), unix.AT_EMPTY_PATH, objectMask, uintptr(unsafe.Pointer(&o.stx)), 0)
 	if e != 0 {
@@ -52,10 +59,18 @@ func (w *worker) examine(o *object) unix.Errno {
 		o.attr.Rdev = unix.Mkdev(o.stx.Rdev_major, o.stx.Rdev_minor)
 	}
 	f := &w.s.files
-	if carriesXattr(o.attr.Mode) {
+	o.kind = f.kind(o.stx.Mnt_id, w.n.pid)
+	if o.kind == mountForeign {
+		t := o.attr.Mode & unix.S_IFMT
+		if !held && (t == unix.S_IFREG || t == unix.S_IFDIR || t == unix.S_IFLNK) {
+			return notOurs
+		}
+		o.kind = mountLoose // pipes, sockets, memfds
+	}
+	if o.kind == mountRecorded && carriesXattr(o.attr.Mode) {
 		spellFD(&w.self, o.fd)
 		if n, e := w.getRecord(&w.self, true); e == 0 {
-			if r, ok := parseRecord(w.small[:n]); ok && f.kind(o.stx.Mnt_id) == mountRecorded {
+			if r, ok := parseRecord(w.small[:n]); ok {
 				o.attr = r.apply(o.attr.Mode, o.attr.Rdev)
 				return 0
 			}
@@ -115,12 +130,12 @@ func (w *worker) setOwner(o *object, a Attr) unix.Errno {
 				defer f.mu.Unlock()
 				f.aside.Store(true)
 				if err := f.table.put(key, Owner{a.UID, a.GID}); err != nil {
-					return unix.EIO
+					return errno(err)
 				}
 				return 0
 			}
 		}
-	case carriesXattr(uint32(o.stx.Mode)) && (onRoot || f.kind(o.stx.Mnt_id) == mountRecorded):
+	case carriesXattr(uint32(o.stx.Mode)) && o.kind == mountRecorded:
 		spellFD(&w.self, o.fd)
 		var e unix.Errno
 		if a.UID == o.stx.Uid && a.GID == o.stx.Gid && !a.IsDevice() {

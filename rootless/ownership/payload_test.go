@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,6 +27,8 @@ func init() {
 		"show":    showPayload,
 		"chroot":  chrootPayload,
 		"threads": threadsPayload,
+		"foreign": foreignPayload,
+		"sockets": socketsPayload,
 	}
 }
 
@@ -49,7 +50,7 @@ func payloadBox(t testing.TB, name string) boxConfig {
 	if err := unix.Chmod(filepath.Join(dir, "lower", "tmp"), 0o1777); err != nil {
 		t.Fatal(err)
 	}
-	exe, err := os.Executable()
+	exe, err := os.Executable() // static, see the build tags
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,8 +191,8 @@ func rootPayload() error {
 	must(unix.Getrlimit(unix.RLIMIT_LOCKS, &lim))
 	c.is("limit", lim, unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
 
-	c.is("bad address", errnoOf(unix.SYS_STAT, 1, uintptr(unsafe.Pointer(&lim)), 0), unix.EFAULT)
-	c.is("bad output", errnoOf(unix.SYS_STAT, uintptr(unsafe.Pointer(&[]byte("/etc\x00")[0])), 1, 0), unix.EFAULT)
+	c.is("bad address", errnoOf(unix.SYS_FCHMODAT, unix.AT_FDCWD&(1<<32-1), 1, 0), unix.EFAULT)
+	c.is("bad output", errnoOf(unix.SYS_FSTAT, 0, 1, 0), unix.EFAULT)
 	c.is("empty path", unix.Chown("", 1, 1), unix.ENOENT)
 	c.is("bad descriptor", unix.Fchown(77, 1, 1), unix.EBADF)
 	c.is("long path", unix.Chown("/"+strings.Repeat("x/", 2100), 1, 1), unix.ENAMETOOLONG)
@@ -449,6 +450,87 @@ func threadsPayload() error {
 
 func TestThreads(t *testing.T) {
 	c := payloadBox(t, "threads")
+	c.run(t)
+}
+
+// A process can name what lies outside of its mounts through /proc, where the kernel refuses it and
+// the supervisor, which has more rights, must not go in its stead.
+func foreignPayload() error {
+	var c check
+	outside := os.Getenv("OUTSIDE")
+	if _, err := os.Stat("/proc/" + os.Getenv("STAGE") + "/status"); err != nil {
+		return err // the host's /proc is not here
+	}
+	for _, e := range []error{
+		unix.Mkdir(outside+"/d", 0o755),
+		unix.Symlink("x", outside+"/l"),
+		unix.Mkfifo(outside+"/p", 0o644),
+		unix.Mknod(outside+"/c", unix.S_IFCHR|0o644, 0x103),
+		unix.Chown(outside+"/f", 5, 5),
+		unix.Chmod(outside+"/f", 0o4777),
+		unix.Unlink(outside + "/f"),
+		os.WriteFile(outside+"/n", nil, 0o644),
+	} {
+		c.is("error", errors.Is(e, unix.EACCES) || errors.Is(e, unix.EPERM) || errors.Is(e, unix.EINVAL), true)
+	}
+	return c.done()
+}
+
+func TestForeign(t *testing.T) {
+	for _, uid := range []uint32{0, 1000} {
+		c := payloadBox(t, "foreign")
+		c.UID = uid
+		host := workDir(t)
+		f := filepath.Join(host, "f")
+		if err := os.WriteFile(f, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if os.Getuid() == 0 {
+			if err := os.Chown(f, testUser, testUser); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before, _ := os.ReadDir(host)
+		c.HostProc, c.Env = true, append(c.Env, "HOST="+host)
+		c.run(t)
+		after, _ := os.ReadDir(host)
+		if fmt.Sprint(before) != fmt.Sprint(after) {
+			t.Errorf("as %d: %v became %v", uid, before, after)
+		}
+		if _, err := unix.Getxattr(f, XattrName, nil); err != unix.ENODATA {
+			t.Errorf("as %d: an owner was written: %v", uid, err)
+		}
+		if fi, err := os.Stat(f); err != nil || fi.Mode() != 0o644 {
+			t.Errorf("as %d: %v %v", uid, fi.Mode(), err)
+		}
+	}
+}
+
+// A socket belongs to who binds it, and peers see each other's ids.
+func socketsPayload() error {
+	var c check
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	c.is("socket", err, nil)
+	c.is("bind where one may not", unix.Bind(fd, &unix.SockaddrUnix{Name: "/etc/s"}), unix.EACCES)
+	c.is("bind", unix.Bind(fd, &unix.SockaddrUnix{Name: "/tmp/s"}), nil)
+	c.is("owner", look("/tmp/s"), "1000:1001 140755")
+	c.is("chmod", unix.Chmod("/tmp/s", 0o777), nil)
+	c.is("listen", unix.Listen(fd, 1), nil)
+	other, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	c.is("socket", err, nil)
+	c.is("bind twice", unix.Bind(other, &unix.SockaddrUnix{Name: "/tmp/s"}), unix.EADDRINUSE)
+	c.is("connect", unix.Connect(other, &unix.SockaddrUnix{Name: "/tmp/s"}), nil)
+	cred, err := unix.GetsockoptUcred(other, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	c.is("peer", fmt.Sprint(cred, err), "&{1 1000 1001} <nil>")
+	var st unix.Stat_t
+	c.is("stat", unix.Stat("/proc/1", &st), nil)
+	c.is("owner of the process", fmt.Sprint(st.Uid, st.Gid), "1000 1001")
+	return c.done()
+}
+
+func TestSockets(t *testing.T) {
+	c := payloadBox(t, "sockets")
+	c.UID, c.GID = 1000, 1001
 	c.run(t)
 }
 

@@ -28,13 +28,13 @@ func (w *worker) theirFD(fd int32) (int, bool) {
 // bind answers bind(2) of a unix socket with a name in the file system, which makes a file there.
 func (w *worker) bind(fd int32, addr uint64, length uint32) answer {
 	var sa unix.RawSockaddrUnix
-	b := unsafe.Slice((*byte)(unsafe.Pointer(&sa)), unsafe.Sizeof(sa))
+	raw := unsafe.Slice((*byte)(unsafe.Pointer(&sa)), unsafe.Sizeof(sa))
 	head := int(unsafe.Offsetof(sa.Path))
-	if int(length) <= head || int(length) > len(b) || w.readAll(addr, b[:length]) != 0 ||
+	if int(length) <= head || int(length) > len(raw) || w.readAll(addr, raw[:length]) != 0 ||
 		sa.Family != unix.AF_UNIX || sa.Path[0] == 0 {
 		return proceed()
 	}
-	name := b[head:length]
+	name := raw[head:length]
 	if i := bytes.IndexByte(name, 0); i >= 0 {
 		name = name[:i]
 	}
@@ -44,11 +44,12 @@ func (w *worker) bind(fd int32, addr uint64, length uint32) answer {
 	if w.spell(p, unix.AT_FDCWD, false) != 0 {
 		return proceed()
 	}
-	birth, ok, e := w.newborn(p)
-	switch {
-	case e != 0:
+	b, e := w.newborn(p, false)
+	if e != 0 {
 		return w.refuseNew(p, e)
-	case !ok || !valid(w.l.fd, w.n.id):
+	}
+	defer b.close()
+	if b.dir < 0 {
 		return proceed()
 	}
 	socket, ok := w.theirFD(fd)
@@ -56,27 +57,18 @@ func (w *worker) bind(fd int32, addr uint64, length uint32) answer {
 		return proceed()
 	}
 	defer unix.Close(socket)
-	dir, e := w.openParent(p)
-	if e != 0 {
-		return refuse(e)
-	}
-	defer unix.Close(dir)
 	// From within the directory the name always fits into the address.
-	if err := unix.Fchdir(dir); err != nil {
+	if err := unix.Fchdir(b.dir); err != nil {
 		return refuse(errno(err))
 	}
-	w.mask(birth.c)
 	err := unix.Bind(socket, &unix.SockaddrUnix{Name: "./" + string(p.buf[p.cut():p.end])})
 	if back := unix.Fchdir(w.l.proc); err == nil {
 		err = back
 	}
 	if err != nil {
-		if err == unix.EEXIST {
-			err = unix.EADDRINUSE
-		}
 		return refuse(errno(err))
 	}
-	return w.ownAt(p, birth)
+	return w.ownNew(p, &b)
 }
 
 // peerCred answers getsockopt(SO_PEERCRED) with the emulated ids the peer has now. The kernel's

@@ -32,6 +32,7 @@ const maxTable = 64 << 20
 type table struct {
 	entries map[inodeKey]Owner
 	file    *os.File // nil: in memory only
+	size    int64    // of the file
 }
 
 // openTable reads the journal at path, which may be missing, and opens it for appending.
@@ -59,7 +60,7 @@ func openTable(path string) (*table, error) {
 		f.Close()
 		return nil, fmt.Errorf("opening owner table: %w", err)
 	}
-	return &table{entries: entries, file: f}, nil
+	return &table{entries: entries, file: f, size: whole}, nil
 }
 
 // readTable gives the entries of a journal and the length of its undamaged part.
@@ -135,7 +136,12 @@ func (t *table) put(key inodeKey, o Owner) error {
 		b = append(b, ' ')
 		b = strconv.AppendUint(b, uint64(o.GID), 10)
 		b = append(b, '\n')
-		if _, err := t.file.Write(b); err != nil {
+		if t.size+int64(len(b)) > maxTable-int64(len(tableHeader)) {
+			return unix.ENOSPC
+		}
+		n, err := t.file.Write(b)
+		t.size += int64(n)
+		if err != nil {
 			return err
 		}
 	}

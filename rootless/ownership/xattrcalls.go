@@ -86,12 +86,13 @@ func (w *worker) listXattr(follow bool, out, size uint64) answer {
 	if _, e := w.getRecord(&w.p, follow); e != 0 && e != unix.ERANGE {
 		return proceed()
 	}
-	list := make([]byte, 65536) // XATTR_LIST_MAX
-	read := unix.Llistxattr
-	if follow {
-		read = unix.Listxattr
+	var o object
+	if w.look(&w.p, follow, &o) != 0 {
+		return proceed()
 	}
-	n, err := read(w.p.string(), list)
+	defer unix.Close(o.fd)
+	list := make([]byte, 65536) // XATTR_LIST_MAX
+	n, err := unix.Listxattr(ownFD(o.fd), list)
 	if err != nil {
 		return refuse(errno(err))
 	}

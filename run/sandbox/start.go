@@ -208,7 +208,8 @@ func (c *Container) noDevices(r Request) error {
 func (c *Container) Pid() int { return c.pid }
 
 // Wait waits for the payload's end and until all its output has been passed on. The status is the
-// payload's own, or 128+n when signal n ended it.
+// payload's own, or 128+n when signal n ended it; with an error it is still the payload's when output
+// was lost, and 125 otherwise.
 func (c *Container) Wait() (int, error) {
 	c.waited.Do(func() {
 		c.status, c.failed = c.wait()
@@ -222,15 +223,15 @@ func (c *Container) wait() (int, error) {
 		return 125, fmt.Errorf("waiting for the container: %w", err)
 	}
 	killMembers(c.mountns)
-	c.streams.drain()
+	lost := c.streams.drain()
 	ws, ok := state.Sys().(syscall.WaitStatus)
 	if !ok {
 		return 125, fmt.Errorf("waiting for the container: no status")
 	}
 	if ws.Signaled() {
-		return 128 + int(ws.Signal()), nil
+		return 128 + int(ws.Signal()), lost
 	}
-	return ws.ExitStatus(), nil
+	return ws.ExitStatus(), lost
 }
 
 // Signal sends sig to the payload; os.ErrProcessDone when it is gone.

@@ -2,10 +2,12 @@ package sandbox
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
@@ -22,6 +24,7 @@ type streams struct {
 	ours   []*os.File // closed at the end
 	output sync.WaitGroup
 	begin  []func() // pumps, started with the payload
+	lost   atomic.Pointer[error]
 	term   *terminal
 }
 
@@ -102,7 +105,9 @@ func (s *streams) outputTo(f *os.File, uid uint32, owned bool) (*os.File, error)
 			defer s.output.Done()
 			// When the reader has gone, the payload must get EPIPE too.
 			defer r.Close()
-			_, _ = io.Copy(to, r)
+			if _, err := io.Copy(to, r); err != nil && !errors.Is(err, unix.EPIPE) {
+				s.lost.CompareAndSwap(nil, &err)
+			}
 		}()
 	})
 	return w, nil
@@ -155,14 +160,19 @@ func (s *streams) attach() error {
 	return nil
 }
 
-// drain waits until everything the payload wrote has been passed on.
-func (s *streams) drain() {
+// drain waits until everything the payload wrote has been passed on. The error tells that some of it
+// could not be; that nobody wanted it any more is none.
+func (s *streams) drain() error {
 	if len(s.begin) == 0 {
 		s.output.Wait()
 	}
 	if s.term != nil {
 		s.term.drain()
 	}
+	if err := s.lost.Load(); err != nil {
+		return fmt.Errorf("passing on the container's output: %w", *err)
+	}
+	return nil
 }
 
 func (s *streams) resize(width, height uint16) error {

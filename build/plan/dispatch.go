@@ -87,9 +87,7 @@ func (m *maker) dispatch(s *stage, c command) error {
 		return a.shell(in)
 	case *dockerfile.Onbuild:
 		s.image.Config.OnBuild = append(s.image.Config.OnBuild, in.Trigger)
-		// BuildKit forgets it; docker's first builder and podman say it, and people look for it.
-		s.remember(m, "ONBUILD "+in.Trigger, false)
-		return nil
+		return nil // BuildKit's history does not mention it
 	case *dockerfile.Maintainer:
 		s.image.Author = in.Author
 		s.remember(m, "MAINTAINER "+in.Author, false)

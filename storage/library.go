@@ -20,6 +20,8 @@ type Store struct {
 	mu    sync.Mutex
 	lib   cstorage.Store // opened by library, on the first write
 	lease *lease         // made by keep, on the first need
+
+	layers layerMemory
 }
 
 // Open opens the store under o.Dir. It reads and writes nothing yet: what is needed is opened when

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -144,11 +146,27 @@ func containsAny(data []byte, wanted [][]byte) bool {
 }
 
 // layerRecords reads all layer records by id, leaving out those of interrupted work.
+//
+// The map is shared: it is not to be changed.
 func (s *Store) layerRecords() (map[string]layerRecord, error) {
-	data, err := os.ReadFile(s.layersFile())
+	s.layers.mu.Lock()
+	defer s.layers.mu.Unlock()
+	f, err := os.Open(s.layersFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the layer records: %w", err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("reading the layer records: %w", err)
+	}
+	if old := s.layers.file; old != nil && os.SameFile(old, st) && old.ModTime().Equal(st.ModTime()) && old.Size() == st.Size() {
+		return s.layers.byID, nil
+	}
+	data, err := io.ReadAll(f)
 	if err != nil {
 		return nil, fmt.Errorf("reading the layer records: %w", err)
 	}
@@ -162,7 +180,16 @@ func (s *Store) layerRecords() (map[string]layerRecord, error) {
 			byID[r.ID] = r
 		}
 	}
+	s.layers.file, s.layers.byID = st, byID
 	return byID, nil
+}
+
+// layerMemory is the last content of the layers' record file: a build asks for many layers, and the
+// library replaces the file whenever it changes it.
+type layerMemory struct {
+	mu   sync.Mutex
+	file fs.FileInfo
+	byID map[string]layerRecord
 }
 
 // chainID gives the id of the layer diff on top of parent: the hex part of the OCI ChainID

@@ -155,12 +155,13 @@ func (e *Entry) Remove() error {
 const gone = ".gone-"
 
 func (b Book) erase(id, name string) error {
-	if name != "" {
-		link := filepath.Join(b.Dir, "names", name)
-		if target, err := os.Readlink(link); err == nil && target == id {
-			if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("removing container %s: %w", id, err)
-			}
+	names := []string{name}
+	if now, err := read[Container](filepath.Join(b.Dir, id, "config.json")); err == nil && now.Name != name {
+		names = append(names, now.Name) // renamed while it ran
+	}
+	for _, n := range names {
+		if err := b.freeName(id, n); err != nil {
+			return fmt.Errorf("removing container %s: %w", id, err)
 		}
 	}
 	away := filepath.Join(b.Dir, gone+id)
@@ -180,7 +181,7 @@ func (b Book) Take(id string) (*Entry, error) {
 	if _, err := os.Lstat(dir); err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, id)
 	}
-	lock, err := journal.TryLock(filepath.Join(dir, "lock"), true)
+	lock, err := b.tryLock(id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, id)
 	}
@@ -195,6 +196,19 @@ func (b Book) Take(id string) (*Entry, error) {
 	e.Container, _ = read[Container](filepath.Join(dir, "config.json"))
 	e.ID = id
 	return e, nil
+}
+
+// tryLock takes the lock of a container that does not run; nil when it does.
+func (b Book) tryLock(id string) (*journal.Lock, error) {
+	for until := time.Now().Add(settle); ; time.Sleep(settle / 100) {
+		lock, err := journal.TryLock(filepath.Join(b.Dir, id, "lock"), true)
+		if lock != nil || err != nil || time.Now().After(until) {
+			return lock, err
+		}
+		if f, err := b.load(id); err == nil && f.State.Status == Running {
+			return nil, nil
+		}
+	}
 }
 
 // List gives all containers, newest first, and completes removals that were cut short. A record that

@@ -45,7 +45,15 @@ type Container struct {
 	Network    string            `json:"network,omitempty"`
 	StopSignal string            `json:"stopSignal,omitempty"`
 
-	Terminal   bool `json:"terminal,omitempty"`
+	// StopTimeout is how long stop waits before it kills, in seconds; nil means 10, -1 for ever.
+	StopTimeout *int `json:"stopTimeout,omitempty"`
+	// LogDriver is "json-file" or "none"; LogOptions are its options as they were given.
+	LogDriver  string            `json:"logDriver,omitempty"`
+	LogOptions map[string]string `json:"logOptions,omitempty"`
+
+	Terminal bool `json:"terminal,omitempty"`
+	// StdinOnce closes the payload's stdin when the first one who attaches to it has ended.
+	StdinOnce  bool `json:"stdinOnce,omitempty"`
 	OpenStdin  bool `json:"openStdin,omitempty"`
 	AutoRemove bool `json:"autoRemove,omitempty"`
 	ReadOnly   bool `json:"readOnly,omitempty"`

@@ -40,8 +40,9 @@ func configure(r Request) (*configs.Config, error) {
 		}
 	}
 	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{
-		CgroupName: r.ID,
-		Spec:       &s,
+		CgroupName:   r.ID,
+		Spec:         &s,
+		NoNewKeyring: isRefused(keyring),
 		// Root of a user namespace: not "rootless" in libcontainer's sense, which means euid ≠ 0.
 		RootlessEUID:    false,
 		RootlessCgroups: !cg.writable,

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,18 +27,29 @@ var refused struct {
 // mountKinds are the filesystems that can be refused, and have another rung.
 var mountKinds = []string{"proc", "sysfs", "cgroup", "mqueue"}
 
-// refusedMount tells which filesystem the failed start could not mount.
-func refusedMount(err error) (kind string, ok bool) {
-	var failed *StartError
-	if !errors.As(err, &failed) || !strings.HasSuffix(failed.Err.Error(), syscall.EPERM.Error()) {
-		return "", false
+// keyring is refused when the caller's quota of keys is used up (keyrings(7)), after some 200
+// containers. A container without one of its own sees the caller's, but Docker's seccomp profile lets
+// it ask for no key.
+const keyring = "keyring"
+
+// refusal tells what the host did not allow in a failed start.
+func refusal(err *StartError) (kind string, ok bool) {
+	text := err.Err.Error()
+	if strings.HasPrefix(text, "unable to join session keyring: ") && strings.HasSuffix(text, syscall.EDQUOT.Error()) {
+		return keyring, true
 	}
 	for _, kind := range mountKinds {
-		if strings.HasPrefix(failed.Err.Error(), `error mounting "`+kind+`" to rootfs at `) {
+		if strings.HasPrefix(text, `error mounting "`+kind+`" to rootfs at `) && strings.HasSuffix(text, syscall.EPERM.Error()) {
 			return kind, true
 		}
 	}
 	return "", false
+}
+
+func isRefused(kind string) bool {
+	refused.Lock()
+	defer refused.Unlock()
+	return slices.Contains(refused.kinds, kind)
 }
 
 // refuse notes a refusal; false when it was known, so that trying again is of no use.

@@ -79,7 +79,7 @@ func (c *Container) climb(ctx context.Context, r Request) error {
 			return nil
 		}
 		failed := startError(err)
-		kind, again := refusedMount(failed)
+		kind, again := refusal(failed)
 		if again && refuse(kind) {
 			if err := c.undo(); err != nil {
 				return startError(err)

@@ -174,6 +174,30 @@ func TestFreshReplacesOrStaysApart(t *testing.T) {
 	}
 }
 
+func TestOnceIsNotFoundAgain(t *testing.T) {
+	c, _ := open(t)
+	f, _, err := c.Make(t.Context(), keyA, "", false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "tree")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := f.Keep(Made{Dir: dir, Name: "COPY . .", Once: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := c.Find(keyA, ""); found != nil || err != nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+	l.Release()
+	if list, err := c.Usage(); err != nil || len(list) != 0 {
+		t.Errorf("it stayed: %+v %v", list, err)
+	}
+	put(t, c, keyA, "next", false).Release() // nobody is in the way
+}
+
 func TestALayerCountsOnlyOnTheOneItWasMadeOn(t *testing.T) {
 	c, _ := open(t)
 	low := put(t, c, keyA, "low", false)

@@ -93,6 +93,8 @@ type Made struct {
 	Note  json.RawMessage
 	// Created is when the step ended; zero is now.
 	Created time.Time
+	// Once says that the tree may be other than its key tells: it serves this build and no other.
+	Once bool
 }
 
 // Keep puts a finished layer in place and gives it, held. The flight ends in every case. The tree
@@ -109,18 +111,20 @@ func (f *Flight) Keep(m Made) (*Layer, error) {
 
 func (f *Flight) keep(m Made) (*Layer, error) {
 	c := f.cache
-	once := false
-	if f.fresh {
+	once := m.Once
+	if f.fresh && !once {
 		var err error
 		if f.lock, err = TryLock(c.lockPath(f.key), true); err != nil {
 			return nil, err
 		}
-		if f.lock == nil {
-			once = true
-			f.key = randomHex(32)
-			if f.lock, err = TryLock(c.lockPath(f.key), true); err != nil {
-				return nil, err
-			}
+		once = f.lock == nil
+	}
+	if once {
+		f.lock.Close()
+		f.key = randomHex(32)
+		var err error
+		if f.lock, err = TryLock(c.lockPath(f.key), true); err != nil {
+			return nil, err
 		}
 	}
 	if err := c.drop(f.key); err != nil {

@@ -257,10 +257,10 @@ func TestDigestCounts(t *testing.T) {
 
 func TestDigestOfAVanishedOrReplacedFile(t *testing.T) {
 	for name, change := range map[string]func(p string) error{
-		"vanished": os.Remove,
-		"grown":    func(p string) error { return os.WriteFile(p, []byte("longer than before"), 0o644) },
-		"a pipe":   func(p string) error { return errors.Join(os.Remove(p), unix.Mkfifo(p, 0o644)) },
-		"a link":   func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p)) },
+		"vanished":  os.Remove,
+		"rewritten": func(p string) error { return os.WriteFile(p, []byte("?"), 0o644) },
+		"a pipe":    func(p string) error { return errors.Join(os.Remove(p), unix.Mkfifo(p, 0o644)) },
+		"a link":    func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p)) },
 	} {
 		root := tree(t, "a")
 		sels, err := Select(root, []Pattern{{Path: "/"}}, SelectOptions{})
@@ -273,6 +273,25 @@ func TestDigestOfAVanishedOrReplacedFile(t *testing.T) {
 		if d, err := Digest(context.Background(), root, sels, DigestOptions{}); err == nil {
 			t.Errorf("%s: digest %s of a file that changed", name, d)
 		}
+	}
+}
+
+// A log written to meanwhile counts as it was when it was selected.
+func TestDigestOfAGrowingFile(t *testing.T) {
+	root := tree(t, "a")
+	want := digestOf(t, root, DigestOptions{})
+	sels, err := Select(root, []Pattern{{Path: "/"}}, SelectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(root.Name()+"/a", os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString("more")
+	f.Close()
+	if got, err := Digest(context.Background(), root, sels, DigestOptions{}); err != nil || got != want {
+		t.Errorf("digest %s, %v; it was %s", got, err, want)
 	}
 }
 

@@ -41,6 +41,9 @@ type copier struct {
 	links map[inode]string
 	size  int64
 	count int64
+	// grown tells that a file had more at its end than when it was selected: a log that is written
+	// to meanwhile, often the build's own. What was there when it was selected is copied.
+	grown bool
 	ctx   context.Context
 	stack []*level
 }
@@ -366,7 +369,13 @@ func (c *copier) regular(l *level, src, name, dst string, st *unix.Stat_t) error
 	if err := unix.Fstat(from, &after); err != nil {
 		return err
 	}
-	if changed(st, &after) {
+	switch {
+	case after.Size > st.Size && after.Mode&unix.S_IFMT == unix.S_IFREG:
+		c.grown = true
+		if err := unix.Ftruncate(to, st.Size); err != nil { // a clone has all of it
+			return fmt.Errorf("setting the size: %w", err)
+		}
+	case changed(st, &after):
 		return errors.New("it changed while it was copied")
 	}
 	if err := c.u.owners.Set(l.to, name, dst, c.attr(st)); err != nil {

@@ -44,7 +44,7 @@ func (b *Bench) copy(ctx context.Context, t *Task, op *plan.CopyOp) (cache.Made,
 			return none, err
 		}
 	}
-	return cache.Made{Dir: dir, Links: u.owners.Links, Name: t.Node.Name, Size: c.size}, nil
+	return cache.Made{Dir: dir, Links: u.owners.Links, Name: t.Node.Name, Size: c.size, Once: c.grown}, nil
 }
 
 // copying is one COPY or ADD.
@@ -57,6 +57,7 @@ type copying struct {
 	owner   *owner
 	content *contentCopier
 	size    int64
+	grown   bool
 }
 
 // item puts one source in place.
@@ -163,6 +164,7 @@ func (c *copying) put(ctx context.Context, sel source.Selection, root *os.File, 
 		return err
 	}
 	c.size += cp.size
+	c.grown = c.grown || cp.grown
 	return nil
 }
 

@@ -417,3 +417,26 @@ func TestChangedWhileCopied(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestGrownWhileCopied(t *testing.T) {
+	src, upper := t.TempDir(), t.TempDir()
+	plant(t, src, single(), "f =before")
+	from, _ := openDir(src)
+	to, _ := openDir(upper)
+	defer from.Close()
+	defer to.Close()
+	sels, err := source.Select(from, pat("/f"), source.SelectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(filepath.Join(src, "f"), []byte("before and after"), 0o644)
+	cp := &copier{u: newUnion(int(to.Fd()), -1, single(), single()), src: int(from.Fd()), content: &contentCopier{},
+		links: map[inode]string{}, ctx: context.Background()}
+	if err := cp.put(sels[0], "/f"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(upper, "f"))
+	if string(got) != "before" || err != nil || !cp.grown {
+		t.Errorf("copied %q, grown %v, %v", got, cp.grown, err)
+	}
+}

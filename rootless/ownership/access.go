@@ -38,6 +38,7 @@ func (c *creds) allowed(a Attr, want uint32) bool {
 
 // dirEntry is what is remembered of a directory.
 type dirEntry struct {
+	name string // its real path
 	attr Attr
 	ok   bool
 }
@@ -55,6 +56,9 @@ func (w *worker) reach(c *creds, p *place, follow bool) unix.Errno {
 	if c.can(capOverride) || c.can(capReadSearch) || p.whole() {
 		return 0
 	}
+	if dir, ok := w.realParent(p, follow); ok {
+		return w.search(c, p, dir)
+	}
 	fd, e := w.open(p, follow)
 	if e == unix.ENOENT {
 		return w.reachParent(c, p)
@@ -71,10 +75,33 @@ func (w *worker) reach(c *creds, p *place, follow bool) unix.Errno {
 	return w.search(c, p, dir)
 }
 
+// realParent gives the parent directory of an absolute path without asking the kernel, when that is
+// known to be spelled as it really lies and the file is no symlink that leads on.
+func (w *worker) realParent(p *place, follow bool) (string, bool) {
+	at := p.cut()
+	if p.buf[p.start] != '/' || p.start != p.text || at <= p.start+1 || w.strange >= 0 || w.dirsAge != w.s.files.age.Load() {
+		return "", false
+	}
+	d, ok := w.dirs[string(p.buf[p.start:at-1])]
+	if !ok || !d.ok {
+		return "", false
+	}
+	if name := p.buf[at:p.end]; len(name) == 0 || name[0] == '.' && (len(name) == 1 || len(name) == 2 && name[1] == '.') {
+		return "", false
+	}
+	if follow && w.statx(p, false, unix.STATX_TYPE, &w.stx) == 0 && w.stx.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return "", false
+	}
+	return d.name, true
+}
+
 // reachParent does so for a file that does not exist yet.
 func (w *worker) reachParent(c *creds, p *place) unix.Errno {
 	if c.can(capOverride) || c.can(capReadSearch) {
 		return 0
+	}
+	if dir, ok := w.realParent(p, false); ok {
+		return w.search(c, p, dir)
 	}
 	fd, e := w.openParent(p)
 	if e != 0 {
@@ -144,7 +171,7 @@ func (w *worker) directory(name string) (Attr, bool) {
 	if err == nil {
 		o := object{fd: fd}
 		if w.examine(&o, false) == 0 {
-			d = dirEntry{o.attr, true}
+			d = dirEntry{name, o.attr, true}
 		}
 		unix.Close(fd)
 	}
@@ -177,18 +204,23 @@ func (w *worker) permit(c *creds, p *place, follow bool, want uint32) answer {
 	if c.plain() || c.can(capOverride) {
 		return proceed()
 	}
-	if e := w.reach(c, p, follow); e != 0 {
-		return refuse(e)
-	}
-	if want == 0 {
-		return proceed()
-	}
 	var o object
+	if want == 0 {
+		return w.permitObject(c, p, follow, nil, 0)
+	}
 	if w.look(p, follow, &o) != 0 {
 		return proceed()
 	}
 	unix.Close(o.fd)
-	if !c.allowed(o.attr, want) {
+	return w.permitObject(c, p, follow, &o, want)
+}
+
+// permitObject is permit for a place that has been looked at.
+func (w *worker) permitObject(c *creds, p *place, follow bool, o *object, want uint32) answer {
+	if e := w.reach(c, p, follow); e != 0 {
+		return refuse(e)
+	}
+	if want != 0 && !c.allowed(o.attr, want) {
 		return refuse(unix.EACCES)
 	}
 	return proceed()

@@ -58,7 +58,7 @@ func onMknodat(w *worker, a *[6]uint64) answer {
 	return w.mknodAt(int32(a[0]), a[1], uint32(a[2]), uint64(uint32(a[3])))
 }
 func onSymlinkat(w *worker, a *[6]uint64) answer { return w.symlinkAt(a[0], int32(a[1]), a[2]) }
-func onUnlinkat(w *worker, a *[6]uint64) answer  { return w.unlinkAt(int32(a[0]), a[1]) }
+func onUnlinkat(w *worker, a *[6]uint64) answer  { return w.unlinkAt(int32(a[0]), a[1], a[2]) }
 func onRenameat(w *worker, a *[6]uint64) answer {
 	return w.renameAt(int32(a[0]), a[1], int32(a[2]), a[3])
 }

@@ -29,8 +29,8 @@ var calls = [...]call{
 		return w.mknodAt(unix.AT_FDCWD, a[0], uint32(a[1]), uint64(uint32(a[2])))
 	},
 	unix.SYS_SYMLINK: func(w *worker, a *[6]uint64) answer { return w.symlinkAt(a[0], unix.AT_FDCWD, a[1]) },
-	unix.SYS_UNLINK:  func(w *worker, a *[6]uint64) answer { return w.unlinkAt(unix.AT_FDCWD, a[0]) },
-	unix.SYS_RMDIR:   func(w *worker, a *[6]uint64) answer { return w.unlinkAt(unix.AT_FDCWD, a[0]) },
+	unix.SYS_UNLINK:  func(w *worker, a *[6]uint64) answer { return w.unlinkAt(unix.AT_FDCWD, a[0], 0) },
+	unix.SYS_RMDIR:   func(w *worker, a *[6]uint64) answer { return w.unlinkAt(unix.AT_FDCWD, a[0], unix.AT_REMOVEDIR) },
 	unix.SYS_RENAME: func(w *worker, a *[6]uint64) answer {
 		return w.renameAt(unix.AT_FDCWD, a[0], unix.AT_FDCWD, a[1])
 	},
@@ -74,6 +74,16 @@ var calls = [...]call{
 	sysSetxattrat: onSetxattrat, sysGetxattrat: onGetxattrat, sysListxattrat: onListxattrat,
 	sysRemovexattrat:    onRemovexattrat,
 	unix.SYS_GETSOCKOPT: onGetsockopt, unix.SYS_BIND: onBind,
+}
+
+// statOf gives struct stat as newfstatat(2) does.
+func statOf(stx *unix.Statx_t) unix.Stat_t {
+	return unix.Stat_t{
+		Dev: unix.Mkdev(stx.Dev_major, stx.Dev_minor), Ino: stx.Ino, Nlink: uint64(stx.Nlink), Mode: uint32(stx.Mode),
+		Uid: stx.Uid, Gid: stx.Gid, Rdev: unix.Mkdev(stx.Rdev_major, stx.Rdev_minor),
+		Size: int64(stx.Size), Blksize: int64(stx.Blksize), Blocks: int64(stx.Blocks),
+		Atim: timespecOf(stx.Atime), Mtim: timespecOf(stx.Mtime), Ctim: timespecOf(stx.Ctime),
+	}
 }
 
 // foreignLimit tells whether a call of i386 or x32 is about the limit that carries credentials. It

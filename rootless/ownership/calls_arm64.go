@@ -36,6 +36,16 @@ var calls = [...]call{
 	unix.SYS_GETSOCKOPT: onGetsockopt, unix.SYS_BIND: onBind,
 }
 
+// statOf gives struct stat as newfstatat(2) does.
+func statOf(stx *unix.Statx_t) unix.Stat_t {
+	return unix.Stat_t{
+		Dev: unix.Mkdev(stx.Dev_major, stx.Dev_minor), Ino: stx.Ino, Nlink: stx.Nlink, Mode: uint32(stx.Mode),
+		Uid: stx.Uid, Gid: stx.Gid, Rdev: unix.Mkdev(stx.Rdev_major, stx.Rdev_minor),
+		Size: int64(stx.Size), Blksize: int32(stx.Blksize), Blocks: int64(stx.Blocks),
+		Atim: timespecOf(stx.Atime), Mtim: timespecOf(stx.Mtime), Ctim: timespecOf(stx.Ctime),
+	}
+}
+
 // foreignLimit tells whether a 32-bit call is about the limit that carries credentials.
 func foreignLimit(n *notification) bool {
 	const arm = 0x40000028

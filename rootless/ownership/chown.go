@@ -128,7 +128,9 @@ func (w *worker) chmod(p *place, follow bool, mode uint32) answer {
 	if err := unix.Chmod(ownFD(o.fd), mode); err != nil {
 		return refuse(errno(err))
 	}
-	w.s.files.age.Add(1)
+	if o.stx.Mode&unix.S_IFMT == unix.S_IFDIR {
+		w.s.files.age.Add(1)
+	}
 	return result(0)
 }
 

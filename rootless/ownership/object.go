@@ -120,7 +120,9 @@ func (o *object) looseKey() looseKey {
 // device.
 func (w *worker) setOwner(o *object, a Attr) unix.Errno {
 	f := &w.s.files
-	f.age.Add(1)
+	if o.stx.Mode&unix.S_IFMT == unix.S_IFDIR {
+		f.age.Add(1)
+	}
 	onRoot := o.stx.Mnt_id == f.root.mount
 	switch {
 	case linkLike(uint32(o.stx.Mode)) && onRoot && f.upper >= 0:
@@ -168,8 +170,8 @@ func (w *worker) setOwner(o *object, a Attr) unix.Errno {
 	return 0
 }
 
-// differs tells whether the image's view of a place may not be the kernel's. It is asked at every
-// stat: one system call when there is nothing but xattrs.
+// differs tells whether the image's view of a place may not be the kernel's: one system call when
+// there is nothing but xattrs.
 func (w *worker) differs(p *place, follow bool) bool {
 	n, e := w.getRecord(p, follow)
 	switch e {
@@ -179,6 +181,11 @@ func (w *worker) differs(p *place, follow bool) bool {
 	default:
 		return false // the kernel will say the same
 	}
+	return w.mayBeAside(p, follow)
+}
+
+// mayBeAside tells whether a place without a record may have an owner aside.
+func (w *worker) mayBeAside(p *place, follow bool) bool {
 	f := &w.s.files
 	if !f.aside.Load() {
 		return false

@@ -31,7 +31,7 @@ func (w *worker) openAt(dirfd int32, path uint64, flags uint64, mode uint32, how
 			if making && flags&unix.O_EXCL != 0 {
 				return proceed() // EEXIST
 			}
-			return w.permit(c, p, follow, wanted(flags))
+			return w.permitObject(c, p, follow, &o, wanted(flags))
 		case unix.ENOENT:
 			if e := w.reach(c, p, follow); e != 0 {
 				return refuse(e)

@@ -30,9 +30,11 @@ func (w *worker) permitEntry(c *creds, p *place) unix.Errno {
 	return 0
 }
 
-// unlinkAt answers unlinkat(2) and rmdir(2).
-func (w *worker) unlinkAt(dirfd int32, path uint64) answer {
-	w.s.files.age.Add(1)
+// unlinkAt answers unlinkat(2), unlink(2) and rmdir(2).
+func (w *worker) unlinkAt(dirfd int32, path, flags uint64) answer {
+	if flags&unix.AT_REMOVEDIR != 0 {
+		w.s.files.age.Add(1)
+	}
 	c, e := w.creds()
 	if e != 0 || c.plain() || w.at(&w.p, dirfd, path, false) != 0 {
 		return proceed()
@@ -47,14 +49,19 @@ func (w *worker) unlinkAt(dirfd int32, path uint64) answer {
 // renameAt answers renameat2(2).
 func (w *worker) renameAt(fromFD int32, from uint64, toFD int32, to uint64) answer {
 	f := &w.s.files
-	f.age.Add(1)
 	c, e := w.creds()
+	if e != 0 || c.plain() {
+		f.age.Add(1) // perhaps a directory
+	}
 	if e != 0 || c.plain() && len(f.linked) == 0 ||
 		w.at(&w.p, fromFD, from, false) != 0 || w.at(&w.q, toFD, to, false) != 0 {
 		return proceed()
 	}
 	w.p.strip()
 	w.q.strip()
+	if w.statx(&w.p, false, unix.STATX_TYPE, &w.stx) == 0 && w.stx.Mode&unix.S_IFMT == unix.S_IFDIR {
+		f.age.Add(1)
+	}
 	for _, p := range [...]*place{&w.p, &w.q} {
 		if e := w.permitEntry(c, p); e != 0 {
 			return refuse(e)

@@ -8,46 +8,62 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stat answers stat(2) of a place; the structure at out is struct stat of the kernel.
-func (w *worker) stat(p *place, follow bool, out uint64) answer {
-	var st unix.Stat_t
-	var o object
-	done, a := w.seen(p, follow, &o)
-	if done {
-		return a
-	}
-	defer unix.Close(o.fd)
-	if err := unix.Fstatat(o.fd, "", &st, unix.AT_EMPTY_PATH); err != nil {
-		return proceed()
-	}
-	st.Uid, st.Gid, st.Mode = o.attr.UID, o.attr.GID, o.attr.Mode
-	if o.attr.IsDevice() {
-		st.Rdev = o.attr.Rdev
-	}
-	return refuse(w.write(out, unsafe.Slice((*byte)(unsafe.Pointer(&st)), unsafe.Sizeof(st))))
-}
-
-// seen opens a place whose view differs from the kernel's, unless the caller may not reach it.
-func (w *worker) seen(p *place, follow bool, o *object) (bool, answer) {
+// view gives the image's view of a place and fills w.stx with the kernel's, asked for mask. ok is false
+// when there is no difference, or no such file: the kernel answers by itself. e says that the caller
+// may not reach it.
+func (w *worker) view(p *place, follow bool, flags, mask int) (a Attr, ok bool, e unix.Errno) {
 	c, e := w.creds()
 	if e != 0 {
-		return true, proceed()
+		return a, false, 0
 	}
 	if w.s.creds.impure.Load() {
-		if owner := w.processOwner(p); owner != nil && w.look(p, follow, o) == 0 {
-			o.attr.UID, o.attr.GID = owner.euid, owner.egid
-			return false, answer{}
+		if owner := w.processOwner(p); owner != nil {
+			ok = w.statxFlags(p, follow, flags, mask, &w.stx) == 0
+			return Attr{owner.euid, owner.egid, uint32(w.stx.Mode), 0}, ok, 0
 		}
 	}
 	if !c.plain() {
 		if e := w.reach(c, p, follow); e != 0 {
-			return true, refuse(e)
+			return a, false, e
 		}
 	}
-	if !w.differs(p, follow) || w.look(p, follow, o) != 0 {
-		return true, proceed()
+	n, e := w.getRecord(p, follow)
+	switch e {
+	case 0:
+		r, ok := parseRecord(w.small[:n])
+		if !ok || w.statxFlags(p, follow, flags, mask|unix.STATX_MODE|unix.STATX_MNT_ID, &w.stx) != 0 {
+			return a, false, 0
+		}
+		if w.s.files.kind(w.stx.Mnt_id, w.n.pid) == mountRecorded {
+			return r.apply(uint32(w.stx.Mode), unix.Mkdev(w.stx.Rdev_major, w.stx.Rdev_minor)), true, 0
+		}
+	case unix.ENODATA, unix.EOPNOTSUPP:
+	default:
+		return a, false, 0
 	}
-	return false, answer{}
+	var o object
+	if !w.mayBeAside(p, follow) || w.look(p, follow, &o) != 0 {
+		return a, false, 0
+	}
+	unix.Close(o.fd)
+	return o.attr, w.statxFlags(p, follow, flags, mask, &w.stx) == 0, 0
+}
+
+// stat answers stat(2) of a place; the structure at out is struct stat of the kernel.
+func (w *worker) stat(p *place, follow bool, out uint64) answer {
+	a, ok, e := w.view(p, follow, 0, unix.STATX_BASIC_STATS)
+	if e != 0 {
+		return refuse(e)
+	}
+	if !ok {
+		return proceed()
+	}
+	st := statOf(&w.stx)
+	st.Uid, st.Gid, st.Mode = a.UID, a.GID, a.Mode
+	if a.IsDevice() {
+		st.Rdev = a.Rdev
+	}
+	return refuse(w.write(out, unsafe.Slice((*byte)(unsafe.Pointer(&st)), unsafe.Sizeof(st))))
 }
 
 // statAt answers newfstatat(2).
@@ -67,26 +83,31 @@ func (w *worker) fstat(fd int32, out uint64) answer {
 	return w.stat(&w.p, true, out)
 }
 
+// statxSync is AT_STATX_SYNC_TYPE.
+const statxSync = unix.AT_STATX_FORCE_SYNC | unix.AT_STATX_DONT_SYNC
+
 // statxAt answers statx(2).
 func (w *worker) statxAt(dirfd int32, path, flags, mask, out uint64) answer {
 	if w.at(&w.p, dirfd, path, flags&unix.AT_EMPTY_PATH != 0) != 0 {
 		return proceed()
 	}
-	var o object
-	done, a := w.seen(&w.p, flags&unix.AT_SYMLINK_NOFOLLOW == 0 || w.p.whole(), &o)
-	if done {
-		return a
+	if flags&^(statxSync|unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH|unix.AT_NO_AUTOMOUNT) != 0 {
+		return proceed() // EINVAL
 	}
-	defer unix.Close(o.fd)
-	var stx unix.Statx_t
-	if err := unix.Statx(o.fd, "", int(flags)&^unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH, int(mask), &stx); err != nil {
+	follow := flags&unix.AT_SYMLINK_NOFOLLOW == 0 || w.p.whole()
+	a, ok, e := w.view(&w.p, follow, int(flags)&statxSync, int(mask))
+	if e != 0 {
+		return refuse(e)
+	}
+	if !ok {
 		return proceed()
 	}
-	stx.Uid, stx.Gid, stx.Mode = o.attr.UID, o.attr.GID, uint16(o.attr.Mode)
-	if o.attr.IsDevice() {
-		stx.Rdev_major, stx.Rdev_minor = unix.Major(o.attr.Rdev), unix.Minor(o.attr.Rdev)
+	stx := &w.stx
+	stx.Uid, stx.Gid, stx.Mode = a.UID, a.GID, uint16(a.Mode)
+	if a.IsDevice() {
+		stx.Rdev_major, stx.Rdev_minor = unix.Major(a.Rdev), unix.Minor(a.Rdev)
 	}
-	return refuse(w.write(out, unsafe.Slice((*byte)(unsafe.Pointer(&stx)), unsafe.Sizeof(stx))))
+	return refuse(w.write(out, unsafe.Slice((*byte)(unsafe.Pointer(stx)), unsafe.Sizeof(*stx))))
 }
 
 // whole tells that a place is a descriptor or the working directory itself: there is a link of /proc
@@ -112,4 +133,8 @@ func (w *worker) processOwner(p *place) *creds {
 		return nil
 	}
 	return w.s.creds.at(tokenOf(b))
+}
+
+func timespecOf(t unix.StatxTimestamp) unix.Timespec {
+	return unix.Timespec{Sec: t.Sec, Nsec: int64(t.Nsec)}
 }

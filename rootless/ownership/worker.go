@@ -309,11 +309,14 @@ func (w *worker) getRecord(p *place, follow bool) (int, unix.Errno) {
 }
 
 func (w *worker) statx(p *place, follow bool, mask int, stx *unix.Statx_t) unix.Errno {
-	flags := uintptr(unix.AT_SYMLINK_NOFOLLOW)
-	if follow {
-		flags = 0
+	return w.statxFlags(p, follow, 0, mask, stx)
+}
+
+func (w *worker) statxFlags(p *place, follow bool, flags, mask int, stx *unix.Statx_t) unix.Errno {
+	if !follow {
+		flags |= unix.AT_SYMLINK_NOFOLLOW
 	}
-	_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(unix.AT_FDCWD&(1<<32-1)), p.z(), flags, uintptr(mask), uintptr(unsafe.Pointer(stx)), 0)
+	_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(unix.AT_FDCWD&(1<<32-1)), p.z(), uintptr(flags), uintptr(mask), uintptr(unsafe.Pointer(stx)), 0)
 	return e
 }
 

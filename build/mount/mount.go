@@ -95,7 +95,8 @@ func (s *Set) add(ctx context.Context, i int, m plan.Mount, c Config) error {
 	case "secret":
 		return s.secretFile(i, m, c)
 	case "tmpfs":
-		out := spec.Mount{Type: "tmpfs", Target: m.Target}
+		// As in BuildKit, and unlike docker run's: people compile and run things in it.
+		out := spec.Mount{Type: "tmpfs", Target: m.Target, Options: []string{"exec"}}
 		if m.Size > 0 {
 			out.Options = append(out.Options, "size="+strconv.FormatInt(m.Size, 10))
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -305,7 +306,7 @@ func TestSecrets(t *testing.T) {
 func TestTheLaterMountCounts(t *testing.T) {
 	s := prepare(t, config(t, nil), plan.Mount{Type: "tmpfs", Target: "/t"}, plan.Mount{Type: "tmpfs", Target: "/u"},
 		plan.Mount{Type: "tmpfs", Target: "/t", Size: 4096})
-	if len(s.Mounts) != 2 || s.Mounts[1].Target != "/t" || len(s.Mounts[1].Options) != 1 || s.Mounts[1].Options[0] != "size=4096" {
+	if len(s.Mounts) != 2 || s.Mounts[1].Target != "/t" || !slices.Equal(s.Mounts[1].Options, []string{"exec", "size=4096"}) {
 		t.Errorf("%+v", s.Mounts)
 	}
 	if _, err := Prepare(context.Background(), []plan.Mount{{Type: "ssh", Target: "/x"}}, config(t, nil)); err == nil {

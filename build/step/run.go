@@ -190,15 +190,20 @@ func (r *running) makeStubs(req sandbox.Request) error {
 			continue
 		}
 		covered = append(covered, m.Destination)
-		dir := true
+		dir, mode := true, uint32(0o755)
+		if m.Type == "tmpfs" {
+			mode = 0o1777 // libcontainer gives a tmpfs the mode of what it covers
+		}
 		if m.Type == "bind" {
 			st, err := os.Stat(m.Source)
 			if err != nil {
 				return fmt.Errorf("mounting %s: %w", m.Destination, err)
 			}
-			dir = st.IsDir()
+			if dir = st.IsDir(); !dir {
+				mode = 0o644
+			}
 		}
-		if err := r.stubs.add(m.Destination, dir); err != nil {
+		if err := r.stubs.add(m.Destination, dir, mode); err != nil {
 			return err
 		}
 	}

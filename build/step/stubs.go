@@ -27,19 +27,19 @@ func newStubs(merged int, owners *ownership.Tree) *stubs {
 }
 
 // add makes sure that target, as a process in the container would find it, exists, as a directory or
-// a file. What is missing above it is made, too.
-func (s *stubs) add(target string, dir bool) error {
+// a file. What is missing is made with mode, what is missing above it with 0755, whatever the umask.
+func (s *stubs) add(target string, dir bool, mode uint32) error {
 	rel, err := s.merged.resolve(target)
 	if err != nil || rel == "" {
 		return err
 	}
-	if err := s.make(rel, dir); err != nil {
+	if err := s.make(rel, dir, mode); err != nil {
 		return fmt.Errorf("making the mount point %s: %w", target, err)
 	}
 	return nil
 }
 
-func (s *stubs) make(rel string, dir bool) error {
+func (s *stubs) make(rel string, dir bool, mode uint32) error {
 	st, _, err := s.merged.lstat(rel)
 	if err == nil {
 		if isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR; isDir != dir {
@@ -52,7 +52,7 @@ func (s *stubs) make(rel string, dir bool) error {
 	}
 	parent, name := split(rel)
 	if parent != "" {
-		if err := s.make(parent, true); err != nil {
+		if err := s.make(parent, true, 0o755); err != nil {
 			return err
 		}
 	}
@@ -66,12 +66,15 @@ func (s *stubs) make(rel string, dir bool) error {
 		return err
 	}
 	if dir {
-		err = unix.Mkdirat(at, name, 0o755)
+		err = unix.Mkdirat(at, name, 0o700)
 	} else {
 		var fd int
-		if fd, err = unix.Openat(at, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644); err == nil {
+		if fd, err = unix.Openat(at, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600); err == nil {
 			unix.Close(fd)
 		}
+	}
+	if err == nil {
+		err = unix.Fchmodat(at, name, mode, 0)
 	}
 	if err != nil {
 		return &fs.PathError{Op: "mkdir", Path: "/" + rel, Err: err}

@@ -31,7 +31,7 @@ func TestStubsGoUnlessSomethingWasMadeOfThem(t *testing.T) {
 		"/etc/resolv.conf": false, "/only/mnt": true, "/deep/er/dir": true, "/lib/mod": true, "/used": true,
 		"/written": false, "/swapped": true, "/moved/in": true, "/usr/lib": true,
 	} {
-		if err := s.add(target, dir); err != nil {
+		if err := s.add(target, dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,7 +82,7 @@ func TestStubsRefuseTheWrongKind(t *testing.T) {
 	defer fd.Close()
 	s := newStubs(int(fd.Fd()), single())
 	for target, dir := range map[string]bool{"/file": true, "/dir": false, "/file/below": true, "/loop/x": true} {
-		if err := s.add(target, dir); err == nil {
+		if err := s.add(target, dir, 0o755); err == nil {
 			t.Errorf("%s was taken as a mount point (directory %v)", target, dir)
 		}
 	}

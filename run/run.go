@@ -9,7 +9,9 @@ package run
 import (
 	"context"
 	"errors"
+	"runtime"
 	"runtime/debug"
+	"sync"
 )
 
 // Run runs a container in the foreground and gives its exit status: the payload's, 128+n when signal
@@ -21,7 +23,8 @@ import (
 // no effect.
 func Run(ctx context.Context, o Options) (status int, err error) {
 	o.defaults()
-	collect := debug.SetGCPercent(-1) // a start is too short to be interrupted for it
+	hurried := hurry()
+	defer hurried()
 	signals := catchSignals(o)
 	defer signals.stop()
 
@@ -43,8 +46,18 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	if err := c.start(ctx); err != nil {
 		return 125, c.giveUp(err)
 	}
-	debug.SetGCPercent(collect)
+	hurried()
 	signals.forward(c.box)
 	status, err = c.box.Wait()
 	return status, errors.Join(err, c.end(status))
+}
+
+// hurry makes the runtime do nothing beside a start, which is a chain of waits too short for garbage
+// collections and for waking a second processor, until the function it gives is called.
+func hurry() func() {
+	percent, procs := debug.SetGCPercent(-1), runtime.GOMAXPROCS(1)
+	return sync.OnceFunc(func() {
+		debug.SetGCPercent(percent)
+		runtime.GOMAXPROCS(procs)
+	})
 }

@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -45,7 +44,7 @@ func Path(dir, id string) string { return filepath.Join(dir, id+"-json.log") }
 func ParseOptions(driver string, options map[string]string) (Options, error) {
 	o := Options{MaxSizeBytes: -1, MaxFiles: 1}
 	switch driver {
-	case "", JSONFile, None, "k8s-file", "local":
+	case "", JSONFile, None:
 	default:
 		return o, fmt.Errorf("logger: no log driver named '%s' is registered: there are json-file and none", driver)
 	}
@@ -83,7 +82,7 @@ type Writer struct {
 	o       Options
 	file    *os.File
 	size    int64
-	partial map[string]*bytes.Buffer // by stream: what is not a whole line yet
+	partial map[string][]byte // by stream: what is not a whole line yet
 	failed  error
 }
 
@@ -97,7 +96,7 @@ func Create(path string, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the container's log: %w", err), f.Close())
 	}
-	w := &Writer{path: path, o: o, file: f, size: st.Size(), partial: map[string]*bytes.Buffer{}}
+	w := &Writer{path: path, o: o, file: f, size: st.Size(), partial: map[string][]byte{}}
 	w.mend()
 	return w, nil
 }
@@ -127,39 +126,92 @@ func (w *Writer) Write(stream string, data []byte) {
 	now := time.Now()
 	part := w.partial[stream]
 	for len(data) > 0 {
-		i := bytes.IndexByte(data, '\n') + 1
-		if i == 0 || i > longestPiece {
-			i = min(len(data), longestPiece)
+		reach := data[:min(len(data), longestPiece-len(part))]
+		n := bytes.IndexByte(reach, '\n') + 1
+		if n == 0 {
+			n = len(reach)
 		}
-		piece := data[:i]
-		data = data[i:]
-		whole := piece[len(piece)-1] == '\n'
-		if part != nil && part.Len() > 0 {
-			room := longestPiece - part.Len()
-			if room < len(piece) {
-				data = data[:0:0]
-				rest := append(append([]byte(nil), piece[room:]...), dataAfter(piece, room, data)...)
-				part.Write(piece[:room])
-				w.entry(stream, part.Bytes(), now)
-				part.Reset()
-				data = rest
-				continue
-			}
-			part.Write(piece)
-			if whole || part.Len() == longestPiece {
-				w.entry(stream, part.Bytes(), now)
-				part.Reset()
-			}
-			continue
+		whole := data[n-1] == '\n' || len(part)+n == longestPiece
+		switch {
+		case whole && len(part) == 0:
+			w.entry(stream, data[:n], now)
+		case whole:
+			w.entry(stream, append(part, data[:n]...), now)
+			part = part[:0]
+		default:
+			part = append(part, data[:n]...)
 		}
-		if whole || len(piece) == longestPiece {
-			w.entry(stream, piece, now)
-			continue
-		}
-		if part == nil {
-			part = new(bytes.Buffer)
-			w.partial[stream] = part
-		}
-		part.Write(piece)
+		data = data[n:]
 	}
+	w.partial[stream] = part
+}
+
+// entry writes one line of the file.
+func (w *Writer) entry(stream string, text []byte, now time.Time) {
+	line, err := json.Marshal(Entry{Log: string(text), Stream: stream, Time: now.UTC()})
+	if err != nil {
+		w.failed = err
+		return
+	}
+	line = append(line, '\n')
+	if w.o.MaxSizeBytes > 0 && w.size > 0 && w.size+int64(len(line)) > w.o.MaxSizeBytes {
+		if err := w.rotate(); err != nil {
+			w.failed = err
+		}
+	}
+	n, err := w.file.Write(line)
+	w.size += int64(n)
+	if err != nil {
+		w.failed = err
+		if n > 0 { // a full disk: half a line would spoil the next one
+			if w.file.Truncate(w.size-int64(n)) == nil {
+				w.size -= int64(n)
+			}
+		}
+	}
+}
+
+// rotate moves the files on by one number, the oldest away, and begins a new one.
+func (w *Writer) rotate() error {
+	if w.o.MaxFiles > 1 {
+		for i := w.o.MaxFiles - 1; i > 1; i-- {
+			err := os.Rename(rotated(w.path, i-1), rotated(w.path, i))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("rotating the container's log: %w", err)
+			}
+		}
+		if err := os.Rename(w.path, rotated(w.path, 1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("rotating the container's log: %w", err)
+		}
+	} else if err := os.Remove(w.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("rotating the container's log: %w", err)
+	}
+	f, err := os.OpenFile(w.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return fmt.Errorf("rotating the container's log: %w", err)
+	}
+	w.file.Close()
+	w.file, w.size = f, 0
+	return nil
+}
+
+// rotated is the name of an older file; docker's ".1" is the newest of them.
+func rotated(path string, n int) string { return path + "." + strconv.Itoa(n) }
+
+// Close writes what was not ended by a line feed and closes the log. The error is the last failure of
+// any write.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for stream, part := range w.partial {
+		if len(part) > 0 {
+			w.entry(stream, part, time.Now())
+		}
+	}
+	w.partial = map[string][]byte{}
+	err := w.failed
+	if err != nil {
+		err = fmt.Errorf("writing the container's log: %w", err)
+	}
+	return errors.Join(err, w.file.Close())
 }

@@ -52,9 +52,15 @@ func Attach(ctx context.Context, pid int, c Config) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the private network: %w", err)
 	}
-	return &Stack{stack.New(opened, stack.Config{
-		MTU: mtu, Unsummed: opened.Unsummed, Own: own, DNS: resolverV4, Resolver: &dns.Forwarder{Servers: c.servers},
-	})}, nil
+	var inside []netip.Addr
+	for _, a := range end.Addresses {
+		inside = append(inside, a.Addr())
+	}
+	s := stack.New(opened, stack.Config{
+		MTU: mtu, Unsummed: opened.Unsummed, Inside: inside, Own: own, DNS: resolverV4, Resolver: &dns.Forwarder{Servers: c.servers},
+	})
+	c.Listeners.publish(s)
+	return &Stack{s}, nil
 }
 
 // Close ends the network after the container's last process did. What that process sent is still

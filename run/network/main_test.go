@@ -228,7 +228,7 @@ func listen(t testing.TB, host string, serve func(*net.TCPConn)) string {
 	return l.Addr().String()
 }
 
-func port(t testing.TB, address string) string {
+func portOf(t testing.TB, address string) string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -254,4 +254,14 @@ func errorWord(err error) string {
 		return "timeout"
 	}
 	return err.Error()
+}
+
+// reuse lets two connections of one client have the same port.
+func reuse(_, _ string, c syscall.RawConn) (err error) {
+	if failed := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}); failed != nil {
+		return failed
+	}
+	return err
 }

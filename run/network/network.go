@@ -49,6 +49,8 @@ type Config struct {
 	// Hosts are further lines of /etc/hosts as Docker's --add-host takes them: "name:ip" or
 	// "name=ip", where the address may be "host-gateway".
 	Hosts []string
+	// Listeners lead into the container; nil for none. They stay the caller's.
+	Listeners *Listeners
 
 	veth bool // tests: not a tun
 }

@@ -221,13 +221,13 @@ func tryRefusals(t *testing.T) {
 		{free.Addr().String(), "refused"},
 		{"192.0.2.77:80", "no route"}, // the tests' host has no default route
 		// Attack R34: the host's loopback device by all its names.
-		{"10.0.2.2:" + port(t, everywhere), "refused"},
-		{"10.0.2.2:" + port(t, loopback), "refused"},
-		{"10.0.2.3:" + port(t, everywhere), "refused"},
-		{"127.0.0.1:" + port(t, loopback), "refused"}, // the container's own
-		{"[::ffff:127.0.0.1]:" + port(t, loopback), "refused"},
-		{"[::1]:" + port(t, loopback6), "refused"},
-		{"[fdd4:686f:7700::2]:" + port(t, everywhere), "refused"},
+		{"10.0.2.2:" + portOf(t, everywhere), "refused"},
+		{"10.0.2.2:" + portOf(t, loopback), "refused"},
+		{"10.0.2.3:" + portOf(t, everywhere), "refused"},
+		{"127.0.0.1:" + portOf(t, loopback), "refused"}, // the container's own
+		{"[::ffff:127.0.0.1]:" + portOf(t, loopback), "refused"},
+		{"[::1]:" + portOf(t, loopback6), "refused"},
+		{"[fdd4:686f:7700::2]:" + portOf(t, everywhere), "refused"},
 		{"169.254.169.254:80", "refused"},
 		{"[fd00:ec2::254]:80", "refused"},
 	}

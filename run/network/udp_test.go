@@ -202,14 +202,14 @@ func tryDatagrams(t *testing.T) {
 	loopback := listenUDP(t, "127.0.0.1:0", same)
 	everywhere := listenUDP(t, "0.0.0.0:0", same)
 	cases := []struct{ address, want string }{
-		{hostV4 + ":" + port(t, everywhere), "none"},
+		{hostV4 + ":" + portOf(t, everywhere), "none"},
 		{hostV4 + ":9", "refused"},
 		{"[" + hostV6 + "]:9", "refused"},
 		{"192.0.2.77:9", "timeout"}, // udp(7): not an error for a socket without IP_RECVERR
-		{"10.0.2.2:" + port(t, everywhere), "refused"},
-		{"10.0.2.2:" + port(t, loopback), "refused"},
-		{"10.0.2.3:" + port(t, everywhere), "refused"},
-		{"169.254.169.254:" + port(t, everywhere), "refused"},
+		{"10.0.2.2:" + portOf(t, everywhere), "refused"},
+		{"10.0.2.2:" + portOf(t, loopback), "refused"},
+		{"10.0.2.3:" + portOf(t, everywhere), "refused"},
+		{"169.254.169.254:" + portOf(t, everywhere), "refused"},
 		{"224.0.0.251:5353", "timeout"},
 	}
 	var addresses []string

@@ -190,18 +190,25 @@ func (c *Container) noDevices(r Request) error {
 	if r.Mapping.Kind != idmap.Root {
 		return nil
 	}
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NODEV}
-	err := unix.MountSetattr(unix.AT_FDCWD, r.Rootfs, unix.AT_SYMLINK_NOFOLLOW, attr)
+	err := nodev(r.Rootfs)
 	if err == unix.EINVAL { // not a mount point yet
 		if err = unix.Mount(r.Rootfs, r.Rootfs, "", unix.MS_BIND|unix.MS_REC, ""); err == nil {
 			c.bound = r.Rootfs
-			err = unix.MountSetattr(unix.AT_FDCWD, r.Rootfs, unix.AT_SYMLINK_NOFOLLOW, attr)
+			err = nodev(r.Rootfs)
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("mounting the root filesystem without devices: %w", err)
 	}
 	return nil
+}
+
+func nodev(path string) error {
+	err := unix.MountSetattr(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NODEV})
+	if err == unix.ENOSYS { // before Linux 5.12
+		err = unix.Mount("", path, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_NODEV, "")
+	}
+	return err
 }
 
 // Pid is the payload's process id as this process sees it.

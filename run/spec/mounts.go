@@ -26,7 +26,7 @@ func mounts(w Wishes, h Host, p *Process) ([]specs.Mount, error) {
 	all := standardMounts(w, h)
 	for _, target := range []string{"/etc/resolv.conf", "/etc/hostname", "/etc/hosts"} {
 		if src := h.Files[target]; src != "" {
-			opts := []string{"rbind", "rprivate"}
+			opts := []string{"bind"} // every further option costs a mount call
 			if w.ReadOnly {
 				opts = append(opts, "ro")
 			}
@@ -97,7 +97,7 @@ func standardMounts(w Wishes, h Host) []specs.Mount {
 	}
 	if h.Mapping.Kind == idmap.Root {
 		for _, d := range defaultDevices {
-			all = append(all, specs.Mount{Destination: d, Type: "bind", Source: d, Options: []string{"bind", "nosuid", "noexec"}})
+			all = append(all, specs.Mount{Destination: d, Type: "bind", Source: d, Options: []string{"bind"}})
 		}
 	}
 	return all

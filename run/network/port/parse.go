@@ -226,10 +226,13 @@ func ParseExpose(specs []string) ([]Port, error) {
 }
 
 // Exposed reads the ports of an image. What is wrong there, and sctp, is no fault of the person who
-// runs it and is passed over.
+// runs it and is passed over, and so is what a hostile image has beyond the ports there are.
 func Exposed(image []string) []Port {
 	var all []Port
 	for _, s := range image {
+		if len(all) > 2*65535 {
+			break
+		}
 		if ports, err := ParseExpose([]string{s}); err == nil {
 			all = append(all, ports...)
 		}

@@ -5,6 +5,9 @@
 //	                                 │   └── udp.go  ── connected sockets
 //	                                 └────── icmp.go ── ping sockets
 //
+// Published ports go the other way: a listener of the host accepts, and the stack connects to the
+// container with the client's address as its own (publish.go, publish_udp.go).
+//
 // Packets come from inside the container and are not trusted: they are parsed by gVisor or by the
 // bounded code of icmp.go, the number of flows is limited, and addresses that only this host can
 // reach are refused (policy.go). gVisor's stack is made when the first packet needs it, so that a
@@ -18,6 +21,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +43,8 @@ type Config struct {
 	MTU int // of the device, in bytes
 	// Unsummed says that the sums of the container's packets may be unfinished and are not checked.
 	Unsummed bool
+	// Inside are the container's addresses, where published ports lead to.
+	Inside []netip.Addr
 	// Own are the stack's addresses; it answers pings to them and nothing else, but for DNS.
 	Own []netip.Addr
 	// Resolver answers port 53 of the address DNS, one of Own.
@@ -59,7 +65,10 @@ type Stack struct {
 	read   chan struct{} // closed when the reader has ended
 
 	once   sync.Once
-	gvisor *gvisor.Stack // nil until a packet needed it; made by the reader
+	gvisor atomic.Pointer[gvisor.Stack] // nil until a packet or a published port needed it
+
+	published sync.WaitGroup // what serves published ports
+	unpublish []func()       // each makes a listener give up
 
 	tcp   flows
 	udp   udpFlows
@@ -101,7 +110,7 @@ func (s *Stack) receive() {
 			return
 		}
 		packet := view.AsSlice()
-		if !wellFormed(packet) || s.gvisor == nil && chatter(packet) || s.forwardPing(packet) {
+		if !wellFormed(packet) || chatter(packet) && s.gvisor.Load() == nil || s.forwardPing(packet) {
 			view.Release()
 			continue
 		}
@@ -157,7 +166,7 @@ func (s *Stack) start() {
 		{Destination: header.IPv4EmptySubnet, NIC: nic},
 		{Destination: header.IPv6EmptySubnet, NIC: nic},
 	})
-	s.gvisor = g
+	s.gvisor.Store(g)
 }
 
 func must(err tcpip.Error) {
@@ -169,16 +178,21 @@ func must(err tcpip.Error) {
 // Close ends the network after the container's last process did. What processes wrote before they
 // ended is still delivered, as a kernel would: Close waits while data moves, at most drainLimit.
 func (s *Stack) Close() error {
+	for _, end := range s.unpublish {
+		end() // at once
+	}
 	s.drain()
 	s.cancel()
+	s.once.Do(func() {}) // it is not made any more
 	s.tcp.closeAll()
 	s.udp.closeAll()
 	s.pings.closeAll()
+	s.published.Wait()
 	err := s.link.device.Close()
 	<-s.read
-	if s.gvisor != nil {
-		s.gvisor.Close()
-		s.gvisor.Wait()
+	if g := s.gvisor.Load(); g != nil {
+		g.Close()
+		g.Wait()
 	}
 	if err != nil && !errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("closing the network device: %w", err)

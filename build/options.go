@@ -45,7 +45,6 @@ type Options struct {
 	Store *storage.Store
 	// Dir is the directory of this mapping's store (paths.Store); the cache lives below it.
 	Dir     string
-	Runtime string // for sockets and container state; private to the caller
 	Mapping idmap.Mapping
 }
 

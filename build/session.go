@@ -155,7 +155,7 @@ func (s *session) steps(ctx context.Context, g *plan.Graph) (*made, error) {
 		jobs = max(runtime.NumCPU(), 2)
 	}
 	bench := &step.Bench{Cache: s.cache, Mapping: s.o.Mapping, Sources: s.sources, Memory: s.memory,
-		Secrets: secrets(s.o.Secrets), StateDir: filepath.Join(s.tmp.Dir, "run"), Progress: s.o.Progress, Epoch: g.Epoch}
+		Secrets: secrets(s.o.Secrets), StateDir: filepath.Join(s.tmp.Dir, "run"), Progress: s.o.Progress}
 	bench.Platform = plan.HostPlatform()
 	if s.o.Platform != "" {
 		bench.Platform, _ = plan.ParsePlatform(s.o.Platform)

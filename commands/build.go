@@ -73,7 +73,7 @@ func runBuild(c *call) error {
 	if o.Store, err = c.store(); err != nil {
 		return err
 	}
-	o.Dir, o.Runtime, o.Mapping, o.Progress, o.Stdin = p.store, p.dirs.Runtime, p.mapping, display.Event, os.Stdin
+	o.Dir, o.Mapping, o.Progress, o.Stdin = p.store, p.mapping, display.Event, os.Stdin
 	result, err := build.Build(c.cancellable(), o)
 	display.Close(err != nil && c.signalled() == 0)
 	if err != nil {

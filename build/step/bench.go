@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/dhow-containers/dhow/build/cache"
 	"github.com/dhow-containers/dhow/build/mount"
@@ -36,8 +35,6 @@ type Bench struct {
 	// StateDir is where containers keep their state while they run, private to this build.
 	StateDir string
 	Progress progress.Func
-	// Epoch is the time of what is made, nil for now.
-	Epoch *time.Time
 }
 
 // Task is one node with everything it reads.

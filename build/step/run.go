@@ -282,7 +282,7 @@ func (r *running) finish() (cache.Made, error) {
 	}
 	defer upper.Close()
 	lower := -1
-	if len(r.t.Parent.Layers) > 0 {
+	if len(r.t.Parent.Layers) > 0 && len(r.stubs.made) > 0 {
 		root, err := r.t.Parent.Root(r.b.Cache)
 		if err != nil {
 			return cache.Made{}, err

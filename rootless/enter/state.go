@@ -22,9 +22,19 @@ type established struct {
 	err     *Error
 }
 
+// adopted is what Adopt was told.
+var adopted *idmap.Mapping
+
+// Adopt tells a role of dhow (reexec) which namespaces its parent left it in: those the parent entered,
+// with mapping m. It must be called before everything else of this package.
+func Adopt(m idmap.Mapping) { adopted = &m }
+
 // state turns the constructor's record into Go values, once.
 var state = sync.OnceValue(func() established {
 	r := &C.dhow_enter_record
+	if adopted != nil {
+		return established{acted: true, entered: true, mapping: *adopted}
+	}
 	s := established{acted: r.acted != 0}
 	m := &s.mapping
 	m.CallerUID, m.CallerGID = uint32(r.uid), uint32(r.gid)

@@ -56,6 +56,7 @@ type Supervisor struct {
 
 	creds credTable
 	files files
+	next  atomic.Pointer[expected]
 
 	workers sync.WaitGroup
 	serving atomic.Int32  // listeners with a living container process

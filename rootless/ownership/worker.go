@@ -60,13 +60,14 @@ func (s *Supervisor) greet(pid int) error {
 			return e
 		}
 	}
-	groups := packGroups(s.cfg.Groups)
-	if s.cfg.UID == 0 && s.cfg.GID == 0 && groups == "" {
+	who := s.expecting()
+	groups := packGroups(who.groups)
+	if who.uid == 0 && who.gid == 0 && groups == "" {
 		return nil
 	}
 	payload := first
-	payload.ruid, payload.rgid, payload.groups = s.cfg.UID, s.cfg.GID, groups
-	payload.euid, payload.egid = s.cfg.UID, s.cfg.GID
+	payload.ruid, payload.rgid, payload.groups = who.uid, who.gid, groups
+	payload.euid, payload.egid = who.uid, who.gid
 	s.creds.payload = payload.exec(noID, noID, bounding)
 	first.onExec = true
 	if e := s.creds.give(uint32(pid), first); e != 0 {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/dhow-containers/dhow/rootless/enter"
 	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/rootless/ownership"
 )
 
 // Container is a running container. Wait and Close are called once, the other methods at any time
@@ -29,12 +30,15 @@ type Container struct {
 	process *libcontainer.Process
 	streams *streams
 	network io.Closer
-	served  chan error // the supervisor's end; nil without one
+	owners  *ownership.Supervisor // Request.Owners
+	served  chan error            // the supervisor's end; nil without one
 	stop    context.CancelFunc
 
 	pid     int
 	mountns string        // the container's mount namespace, when it has no pid namespace
 	gone    chan struct{} // closed by Close: ends the locked thread
+	joining sync.RWMutex  // held by Exec while it joins, and by Close before it takes down
+	down    bool
 	closed  sync.Once
 	waited  sync.Once
 	status  int
@@ -45,7 +49,7 @@ type Container struct {
 // When ctx is cancelled before the payload starts, it does not start; afterwards ctx has no effect.
 func Start(ctx context.Context, r Request) (*Container, error) {
 	logrus.SetOutput(io.Discard) // libcontainer's advice is for its own command; its errors say enough
-	c := &Container{state: r.StateDir, gone: make(chan struct{})}
+	c := &Container{state: r.StateDir, owners: r.Owners, gone: make(chan struct{})}
 	result := make(chan error)
 	go func() {
 		// The kernel sends the parent-death signal when the thread ends that made the child, so this
@@ -253,6 +257,9 @@ func (c *Container) Close() error {
 	c.closed.Do(func() {
 		_ = c.Signal(unix.SIGKILL)
 		_, _ = c.Wait()
+		c.joining.Lock()
+		c.down = true
+		c.joining.Unlock()
 		err = errors.Join(c.undo(), c.endService())
 		close(c.gone)
 	})

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -87,7 +86,7 @@ func look() view {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, e := range entries {
 		to, err := os.Readlink("/proc/self/fd/" + e.Name())
-		to, _, _ = strings.Cut(to, ":") // pipes have numbers
+		to, _, _ = strings.Cut(filepath.Base(to), ":") // pipes have numbers, other namespaces other roots
 		if err == nil && !strings.HasPrefix(to, "anon_inode") {
 			v.Fds = append(v.Fds, e.Name()+" "+to)
 		}
@@ -112,29 +111,55 @@ func slurp(path string) string {
 	return string(b)
 }
 
-// who is a kind of user the constructor treats differently.
+// who is a user the constructor is tried as.
 type who struct {
 	name     string
 	uid, gid uint32
-	attr     *syscall.SysProcAttr // instead of uid and gid
+	files    map[string]string    // of the host, covered by these texts
+	attr     *syscall.SysProcAttr // instead of all that
 }
 
+// account gives a user this machine need not have: passwd, subuid and subgid are covered for it in a
+// mount namespace. casey has subordinate ids, casey0 has none.
 func account(t *testing.T, name string) who {
 	t.Helper()
 	if os.Getuid() != 0 {
-		u, err := user.Current()
-		if err != nil {
+		t.Skipf("not root: can not become %q, only the calling user is tried", name)
+	}
+	for _, tool := range []string{"/usr/bin/unshare", "/usr/bin/setpriv", "/usr/bin/mount", "/usr/bin/newuidmap", "/usr/bin/newgidmap"} {
+		if _, err := os.Stat(tool); err != nil {
+			t.Skipf("users are not tried: %v", err)
+		}
+	}
+	u := who{name: name, uid: 54321, gid: 54322, files: map[string]string{
+		"/etc/passwd": "root:x:0:0::/root:/bin/sh\ncasey:x:54321:54322::/:/bin/sh\ncasey0:x:54331:54332::/:/bin/sh\n",
+		"/etc/subuid": "casey:2000000:65536\n",
+		"/etc/subgid": "casey:2000000:65536\n",
+	}}
+	if name == "casey0" {
+		u.uid, u.gid = 54331, 54332
+	}
+	return u
+}
+
+// become gives the words before a command that is to run as u with its files in place. The covers
+// lie in dir.
+func (u who) become(t *testing.T, dir string) []string {
+	t.Helper()
+	script := "set -e\n"
+	for path, text := range u.files {
+		cover := filepath.Join(dir, "cover-"+strings.ReplaceAll(path, "/", "-"))
+		mode := os.FileMode(0o644)
+		if strings.HasPrefix(text, "#!") {
+			mode = 0o755
+		}
+		if err := errors.Join(os.WriteFile(cover, []byte(text), mode), os.Chmod(cover, mode)); err != nil {
 			t.Fatal(err)
 		}
-		t.Skipf("not root: can not become %q, only %q is tried", name, u.Username)
+		script += fmt.Sprintf("/usr/bin/mount --bind %s %s\n", cover, path)
 	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		t.Skipf("no user %q on this machine: that kind of user is not tried", name)
-	}
-	uid, _ := strconv.ParseUint(u.Uid, 10, 32)
-	gid, _ := strconv.ParseUint(u.Gid, 10, 32)
-	return who{name: name, uid: uint32(uid), gid: uint32(gid)}
+	script += fmt.Sprintf("exec /usr/bin/setpriv --reuid %d --regid %d --clear-groups \"$@\"\n", u.uid, u.gid)
+	return []string{"/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c", script, "sh"}
 }
 
 // binary gives a copy of the test binary that every user can run.
@@ -179,13 +204,16 @@ func probe(t *testing.T, bin string, u *who, wrap []string, env ...string) (ente
 func run(t *testing.T, bin string, u *who, wrap []string, env []string) view {
 	t.Helper()
 	args := append(append([]string{}, wrap...), bin)
+	if u != nil && u.attr == nil {
+		args = append(u.become(t, filepath.Dir(bin)), args...)
+	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append([]string{"ENTER_PROBE=1", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
 	cmd.Stdin, _ = os.Open("/dev/null")
 	cmd.Dir = "/"
 	attr := &syscall.SysProcAttr{}
-	if u != nil {
-		attr = credential(*u)
+	if u != nil && u.attr != nil {
+		attr = u.attr
 	}
 	runtime.LockOSThread() // the parent of a death signal is a thread
 	defer runtime.UnlockOSThread()
@@ -240,6 +268,16 @@ func (v view) clean(t *testing.T, inert view) {
 func TestKinds(t *testing.T) {
 	bin := binary(t)
 
+	t.Run("caller", func(t *testing.T) {
+		if os.Getuid() == 0 {
+			t.Skip("the caller is root: see the others")
+		}
+		v, inert := probe(t, bin, nil, nil)
+		v.clean(t, inert)
+		if want := fmt.Sprintf("0 %d 1", os.Getuid()); !strings.HasPrefix(v.UIDMap, want) || v.Mapping.Kind == idmap.Root {
+			t.Errorf("got %+v with map %q, want %q first", v.Mapping, v.UIDMap, want)
+		}
+	})
 	t.Run("root", func(t *testing.T) {
 		if os.Getuid() != 0 {
 			t.Skip("not root: plain root is not tried")
@@ -317,13 +355,6 @@ func TestSurroundings(t *testing.T) {
 			}
 		})
 	}
-}
-
-func credential(u who) *syscall.SysProcAttr {
-	if u.attr != nil {
-		return u.attr
-	}
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.uid, Gid: u.gid}}
 }
 
 func itoa(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

@@ -114,11 +114,8 @@ func (u *unpacking) imply(rel string, at int, name string) error {
 		u.impliedOrder = append(u.impliedOrder, rel)
 	}
 	u.described[rel] = false
-	a := ownership.Attr{Mode: unix.S_IFDIR | 0o755}
-	if u.o.Owner != nil {
-		a.UID, a.GID = u.o.Owner.UID, u.o.Owner.GID
-	}
-	return u.o.Tree.Set(at, name, rel, a)
+	// Root's even with an Owner: docker's ADD --chown leaves to root what the archive does not list.
+	return u.o.Tree.Set(at, name, rel, ownership.Attr{Mode: unix.S_IFDIR | 0o755})
 }
 
 func (u *unpacking) all() error {
@@ -207,6 +204,8 @@ func (u *unpacking) entry(hdr *tar.Header) error {
 	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}
+	// Once it is done, and no sooner: f.at is the directory remembered.
+	defer u.root.forget()
 	covered, err := u.makeRoom(f)
 	if err != nil {
 		return err
@@ -264,7 +263,6 @@ func (u *unpacking) makeRoom(f file) (covered bool, err error) {
 		return false, err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		u.root.forget()
 		u.undescribe(f.rel)
 	}
 	if err := removeAll(f.at, f.name); err != nil {

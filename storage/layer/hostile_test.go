@@ -337,3 +337,28 @@ func TestTwiceWithContent(t *testing.T) {
 	}
 	wantFile(t, dir+"/a", "2")
 }
+
+// TestReplace puts files, links and directories where others stand, full directories among them.
+func TestReplace(t *testing.T) {
+	needRoot(t)
+	in := archiveOf(t, dirOf("d", 0o755), fileOf("d/full", "file"), linkOf(tar.TypeSymlink, "d/dir", "full"), dirOf("d/file", 0o755),
+		fileOf("d/file/in", "in"), fileOf("d/after", "after"))
+	dir := t.TempDir()
+	for _, made := range []string{"d/full/deep", "d/dir/deep"} {
+		if err := os.MkdirAll(filepath.Join(dir, made), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "d/file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Apply(bytes.NewReader(in), dir, kinds()["recorded"]); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, dir+"/d/full", "file")
+	if target, err := os.Readlink(dir + "/d/dir"); target != "full" {
+		t.Errorf("d/dir: %q, %v", target, err)
+	}
+	wantFile(t, dir+"/d/file/in", "in")
+	wantFile(t, dir+"/d/after", "after")
+}

@@ -161,4 +161,3 @@ func (w *worker) record(key string) string {
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s at %d", key, w.graph.Epoch.UnixNano())))
 }
-

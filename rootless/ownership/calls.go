@@ -128,7 +128,7 @@ func onSetgroups(w *worker, a *[6]uint64) answer { return w.setgroups(int32(a[0]
 func onCapget(w *worker, a *[6]uint64) answer { return w.capget(a[0], a[1]) }
 func onCapset(w *worker, a *[6]uint64) answer { return w.capset(a[0], a[1]) }
 func onUmask(w *worker, a *[6]uint64) answer  { return w.setUmask(uint32(a[0])) }
-func onPrctl(w *worker, a *[6]uint64) answer  { return w.setKeepCaps(a[1] != 0) }
+func onPrctl(w *worker, a *[6]uint64) answer  { return w.prctl(uint64(uint32(a[0])), a[1]) }
 
 func onGetrlimit(w *worker, a *[6]uint64) answer { return w.getLimit(a[1]) }
 func onSetrlimit(*worker, *[6]uint64) answer     { return result(0) }

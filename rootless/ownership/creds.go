@@ -12,14 +12,17 @@ type creds struct {
 	ruid, euid, suid, fsuid uint32
 	rgid, egid, sgid, fsgid uint32
 	groups                  string // supplementary groups, four bytes each, native order
-	// permitted and effective are the emulated capability sets; the real ones are wider.
-	permitted, effective uint64
-	umask                uint16
-	keepCaps             bool // PR_SET_KEEPCAPS
+	// permitted and effective are the emulated capability sets; the real ones are wider. bounding is
+	// the real one: what root gets back at execve(2).
+	permitted, effective, bounding uint64
+
+	umask    uint16
+	keepCaps bool // PR_SET_KEEPCAPS
 	// odd says that the process may have another root directory than the container's.
 	odd bool
-	// onExec says that the next execve(2) makes the payload's credentials of these.
-	onExec bool
+	// onExec are the credentials the next execve(2) starts from: the payload's, for a process of the
+	// runtime that is going to execute it.
+	onExec *creds
 }
 
 const noID = ^uint32(0)
@@ -46,7 +49,7 @@ const (
 
 // rootCreds are those of a container's root with the given bounding set.
 func rootCreds(bounding uint64, umask uint16) creds {
-	return creds{permitted: bounding, effective: bounding, umask: umask}
+	return creds{permitted: bounding, effective: bounding, bounding: bounding, umask: umask}
 }
 
 // plain reports whether nothing the process does to files needs a look at its credentials.
@@ -243,9 +246,9 @@ func (c creds) setfsgid(gid uint32) creds {
 }
 
 // exec gives the credentials after execve(2) of a file: setuid and setgid tell the owner to become,
-// noID for none. bounding is what root gets back. The rules are those of capabilities(7) for
+// noID for none. The rules are those of capabilities(7) for
 // programs without file capabilities and without ambient ones.
-func (c creds) exec(setuid, setgid uint32, bounding uint64) creds {
+func (c creds) exec(setuid, setgid uint32) creds {
 	if setuid != noID {
 		c.euid = setuid
 	}
@@ -254,13 +257,13 @@ func (c creds) exec(setuid, setgid uint32, bounding uint64) creds {
 	}
 	c.suid, c.fsuid = c.euid, c.euid
 	c.sgid, c.fsgid = c.egid, c.egid
-	c.keepCaps = false
+	c.keepCaps, c.onExec = false, nil
 	c.permitted, c.effective = 0, 0
 	if c.euid == 0 || c.ruid == 0 {
-		c.permitted = bounding
+		c.permitted = c.bounding
 	}
 	if c.euid == 0 {
-		c.effective = bounding
+		c.effective = c.bounding
 	}
 	return c
 }

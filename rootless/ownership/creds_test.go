@@ -69,18 +69,18 @@ func TestCreds(t *testing.T) {
 func TestExec(t *testing.T) {
 	root := rootCreds(testBounding, 0o022)
 	user, _ := root.setresuid(1000, 1000, 1000)
-	if got := user.exec(noID, noID, testBounding); got != user {
+	if got := user.exec(noID, noID); got != user {
 		t.Errorf("plain program: %+v", got)
 	}
-	su := user.exec(0, noID, testBounding)
+	su := user.exec(0, noID)
 	if su.ruid != 1000 || su.euid != 0 || su.suid != 0 || su.fsuid != 0 || su.effective != testBounding {
 		t.Errorf("setuid-root program: %+v", su)
 	}
-	if got := user.exec(7, 8, testBounding); got.euid != 7 || got.suid != 7 || got.egid != 8 || got.rgid != 0 || got.effective != 0 {
+	if got := user.exec(7, 8); got.euid != 7 || got.suid != 7 || got.egid != 8 || got.rgid != 0 || got.effective != 0 {
 		t.Errorf("setuid and setgid program: %+v", got)
 	}
 	dropped, _ := root.setresuid(noID, 1000, noID)
-	if got := dropped.exec(noID, noID, testBounding); got.suid != 1000 || got.effective != 0 || got.permitted != testBounding {
+	if got := dropped.exec(noID, noID); got.suid != 1000 || got.effective != 0 || got.permitted != testBounding {
 		t.Errorf("with real uid 0: %+v", got)
 	}
 }
@@ -132,6 +132,33 @@ func TestAllowed(t *testing.T) {
 		if c.c.mayChown(c.a, c.uid, c.gid) != c.ok {
 			t.Errorf("uid %d chowns %+v to %d:%d: %v", c.c.fsuid, c.a, c.uid, c.gid, !c.ok)
 		}
+	}
+}
+
+// The payload's credentials take the place of the runtime's.
+func TestRebase(t *testing.T) {
+	var table credTable
+	first := rootCreds(testBounding, 0o022)
+	payload := first
+	first.onExec = table.payload(payload)
+	if table.payload(payload) != first.onExec {
+		t.Error("equal payloads differ")
+	}
+	table.intern(first)
+	table.rebase(payload)
+	if *table.at(0) != payload || table.several.Load() || table.impure.Load() {
+		t.Errorf("%+v", table.at(0))
+	}
+	if i, _ := table.intern(payload); i != 1 {
+		t.Errorf("index of the payload: %d", i)
+	}
+	if i, _ := table.intern(first); i != 2 || !table.several.Load() {
+		t.Errorf("index of another: %d", i)
+	}
+	user, _ := payload.setuid(5)
+	table.rebase(user)
+	if !table.impure.Load() || table.at(0).ruid != 5 {
+		t.Errorf("%+v", table.at(0))
 	}
 }
 

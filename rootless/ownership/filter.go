@@ -54,6 +54,7 @@ var someCalls = []struct {
 	{"openat", 2, unix.O_TRUNC, true},
 	{"openat", 2, onlyTmpfile, true},
 	{"prctl", 0, unix.PR_SET_KEEPCAPS, false},
+	{"prctl", 0, unix.PR_CAPBSET_DROP, false},
 	{"prlimit64", 1, credLimit, false},
 	{"getrlimit", 0, credLimit, false},
 	{"ugetrlimit", 0, credLimit, false},

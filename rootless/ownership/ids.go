@@ -128,14 +128,21 @@ func (w *worker) setUmask(mask uint32) answer {
 	return proceed()
 }
 
-// setKeepCaps follows prctl(PR_SET_KEEPCAPS).
-func (w *worker) setKeepCaps(on bool) answer {
+// prctl follows PR_SET_KEEPCAPS and PR_CAPBSET_DROP.
+func (w *worker) prctl(option, arg uint64) answer {
 	c, e := w.s.creds.of(w.n.pid)
 	if e != 0 {
 		return proceed()
 	}
 	next := *c
-	next.keepCaps = on
+	switch {
+	case option == unix.PR_SET_KEEPCAPS:
+		next.keepCaps = arg != 0
+	case option == unix.PR_CAPBSET_DROP && arg < 64 && !c.can(1<<unix.CAP_SETPCAP):
+		return refuse(unix.EPERM)
+	case option == unix.PR_CAPBSET_DROP && arg < 64:
+		next.bounding &^= 1 << arg
+	}
 	if next != *c && valid(w.l.fd, w.n.id) {
 		w.s.creds.give(w.n.pid, next)
 	}
@@ -265,9 +272,8 @@ func (w *worker) execAt(dirfd int32, path, flags uint64) answer {
 	}
 	follow := flags&unix.AT_SYMLINK_NOFOLLOW == 0 || w.p.whole()
 	before := *c
-	if c.onExec {
-		before = w.s.creds.payload
-		before.umask, before.odd = c.umask, c.odd
+	if c.onExec != nil {
+		before = w.payload(c)
 	}
 	if w.statx(&w.p, follow, unix.STATX_TYPE|unix.STATX_MODE, &w.stx) != 0 || w.stx.Mode&unix.S_IFMT != unix.S_IFREG {
 		return proceed()
@@ -294,13 +300,28 @@ func (w *worker) execAt(dirfd int32, path, flags uint64) answer {
 			}
 		}
 	}
-	next := before.exec(setuid, setgid, w.s.creds.bounding)
+	next := before.exec(setuid, setgid)
+	if c.onExec != nil && c == w.s.creds.at(0) {
+		w.s.creds.rebase(next)
+		return proceed()
+	}
 	if next != *c && valid(w.l.fd, w.n.id) {
 		if e := w.s.creds.give(w.n.pid, next); e != 0 {
 			return refuse(e)
 		}
 	}
 	return proceed()
+}
+
+// payload gives the credentials a process of the runtime passes on to the payload. It has dropped
+// what the payload may not have only after its first notification.
+func (w *worker) payload(c *creds) creds {
+	p := *c.onExec
+	p.umask, p.odd = c.umask, c.odd
+	if bounding, _, err := readStatus(strconv.Itoa(int(w.n.pid)) + "/status"); err == nil { // in dhow's /proc
+		p.bounding = bounding
+	}
+	return p.exec(noID, noID)
 }
 
 // elevates tells whether setuid bits of a file count: not on a nosuid mount and not under

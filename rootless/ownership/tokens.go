@@ -36,9 +36,8 @@ type credTable struct {
 	mu     sync.Mutex
 	index  map[creds]uint64
 	groups int // bytes in all groups
-	// payload is what the container's first process becomes; bounding is the capability bounding set.
-	payload  creds
-	bounding uint64
+	// joining are the values of onExec, each once: a health check joins every few seconds.
+	joining []*creds
 }
 
 // intern gives the index of c.
@@ -64,11 +63,41 @@ func (t *credTable) intern(c creds) (uint64, unix.Errno) {
 	if i > 1 {
 		t.several.Store(true)
 	}
-	if !c.plain() || c.onExec {
+	if !c.plain() {
 		t.impure.Store(true)
 	}
 	t.list.Store(&list)
 	return i, 0
+}
+
+// payload gives the one pointer to credentials equal to c.
+func (t *credTable) payload(c creds) *creds {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, have := range t.joining {
+		if *have == c {
+			return have
+		}
+	}
+	t.joining = append(t.joining, &c)
+	return &c
+}
+
+// rebase makes c the first credentials: those of the payload take the place of the runtime's, which
+// nobody has any more. So a container in which nobody changes ids never asks whose a process is.
+func (t *credTable) rebase(c creds) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := append([]*creds(nil), *t.list.Load()...)
+	delete(t.index, *list[0])
+	if _, ok := t.index[c]; !ok {
+		t.index[c] = 1
+	}
+	list[0] = &c
+	if !c.plain() {
+		t.impure.Store(true)
+	}
+	t.list.Store(&list)
 }
 
 // at gives the credentials with an index; unknown ones (a process that came from elsewhere) are the

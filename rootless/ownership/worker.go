@@ -49,36 +49,36 @@ func (s *Supervisor) newListener(pid int, fd int) (*listener, error) {
 
 // greet gives a new container process its credentials: root until it executes the payload.
 func (s *Supervisor) greet(pid int) error {
-	bounding, umask, err := readStatus(pid)
+	bounding, umask, err := readStatus(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return fmt.Errorf("reading the status of process %d: %w", pid, err)
 	}
-	first := rootCreds(bounding, umask)
-	s.creds.bounding = bounding
-	if s.creds.list.Load() == nil {
-		if _, e := s.creds.intern(first); e != 0 {
-			return e
-		}
-	}
 	who := s.expecting()
-	groups := packGroups(who.groups)
-	if who.uid == 0 && who.gid == 0 && groups == "" {
-		return nil
-	}
-	payload := first
-	payload.ruid, payload.rgid, payload.groups = who.uid, who.gid, groups
+	payload := rootCreds(bounding, umask)
+	payload.ruid, payload.rgid, payload.groups = who.uid, who.gid, packGroups(who.groups)
 	payload.euid, payload.egid = who.uid, who.gid
-	s.creds.payload = payload.exec(noID, noID, bounding)
-	first.onExec = true
+	first := rootCreds(bounding, umask)
+	first.onExec = s.creds.payload(payload)
+	if s.creds.list.Load() == nil {
+		_, e := s.creds.intern(first)
+		return errorOf(e)
+	}
 	if e := s.creds.give(uint32(pid), first); e != 0 {
 		return fmt.Errorf("giving process %d its credentials: %w", pid, e)
 	}
 	return nil
 }
 
+func errorOf(e unix.Errno) error {
+	if e != 0 {
+		return e
+	}
+	return nil
+}
+
 // readStatus gives the bounding set and the umask of a process (proc_pid_status(5)).
-func readStatus(pid int) (bounding uint64, umask uint16, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+func readStatus(path string) (bounding uint64, umask uint16, err error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return 0, 0, err
 	}

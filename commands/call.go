@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -83,8 +84,12 @@ func (c *call) close() {
 	}
 }
 
-// cancellable gives a context that ends at the first SIGINT, SIGTERM or SIGHUP; the second one has
-// its ordinary effect and ends the process.
+// sameAct is how long after a signal another one is taken for the same act: timeout(1) signals the
+// process and then its whole group, a terminal and a job runner may both pass on one Ctrl-C.
+const sameAct = 500 * time.Millisecond
+
+// cancellable gives a context that ends at the first SIGINT, SIGTERM or SIGHUP; the next one, unless
+// it comes at once, has its ordinary effect and ends the process.
 func (c *call) cancellable() context.Context {
 	if c.ctx != nil {
 		return c.ctx
@@ -103,9 +108,10 @@ func (c *call) cancellable() context.Context {
 		if !ok {
 			return
 		}
-		signal.Stop(ch)
 		c.sig.Store(int32(s.(syscall.Signal)))
 		cancel()
+		time.Sleep(sameAct)
+		signal.Stop(ch)
 	}()
 	return ctx
 }

@@ -461,7 +461,7 @@ func foreignPayload() error {
 	if _, err := os.Stat("/proc/" + os.Getenv("STAGE") + "/status"); err != nil {
 		return err // the host's /proc is not here
 	}
-	for _, e := range []error{
+	for i, e := range []error{
 		unix.Mkdir(outside+"/d", 0o755),
 		unix.Symlink("x", outside+"/l"),
 		unix.Mkfifo(outside+"/p", 0o644),
@@ -471,7 +471,9 @@ func foreignPayload() error {
 		unix.Unlink(outside + "/f"),
 		os.WriteFile(outside+"/n", nil, 0o644),
 	} {
-		c.is("error", errors.Is(e, unix.EACCES) || errors.Is(e, unix.EPERM) || errors.Is(e, unix.EINVAL), true)
+		if !errors.Is(e, unix.EACCES) && !errors.Is(e, unix.EPERM) && !errors.Is(e, unix.EINVAL) {
+			c.errs = append(c.errs, fmt.Errorf("call %d: %v", i, e))
+		}
 	}
 	return c.done()
 }

@@ -121,11 +121,28 @@ type worker struct {
 
 type rootKey struct{ mount, ino uint64 }
 
-// work serves until the container is gone. The goroutine never gives its thread back, so the thread
-// ends with it.
+// work serves on a thread of its own. That must not be the process's first: what /proc/PID says of
+// root and working directory, and of the mounts below them, is that thread's.
 func (l *listener) work() {
-	defer l.leave()
 	runtime.LockOSThread()
+	if unix.Gettid() != os.Getpid() {
+		l.serve()
+		return
+	}
+	started := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		close(started)
+		l.serve()
+	}()
+	<-started
+	runtime.UnlockOSThread()
+}
+
+// serve answers until the container is gone. The goroutine never gives its thread back, so the thread
+// ends with it; Go makes no new thread from a locked one, so none inherits what is changed here.
+func (l *listener) serve() {
+	defer l.leave()
 	w := &worker{l: l, s: l.s, umask: -1, strange: -1, dirs: map[string]dirEntry{}}
 	defer func() {
 		if w.strange >= 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dhow-containers/dhow/commands/ui"
+	"github.com/dhow-containers/dhow/run/network/port"
 	"github.com/dhow-containers/dhow/run/record"
 )
 
@@ -102,6 +103,7 @@ func containerRowOf(f record.Found, now time.Time, short bool) containerRow {
 		ID: f.ID, Names: f.Name, Image: f.Image, Command: strings.Join(f.Args, " "), Labels: joinLabels(f.Labels), labels: f.Labels,
 		CreatedAt: f.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"), RunningFor: units.HumanDuration(now.Sub(f.Created)) + " ago",
 		State: string(f.State.Status), Status: statusOf(f.State, now), Networks: networkName(f.Network), Size: "0B",
+		Ports: port.Format(f.State.Ports),
 	}
 	var mounts []string
 	volumes := 0

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/commands/explain"
+	"github.com/dhow-containers/dhow/run/network/port"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage"
 	"github.com/dhow-containers/dhow/storage/volume"
@@ -156,6 +157,7 @@ type containerDocument struct {
 	Platform     string
 	HostConfig   struct {
 		NetworkMode    string
+		PortBindings   map[string][]port.HostBinding
 		AutoRemove     bool
 		CapAdd         []string
 		CapDrop        []string
@@ -179,6 +181,11 @@ type containerDocument struct {
 		WorkingDir string
 		Labels     map[string]string
 		StopSignal string `json:",omitempty"`
+		// ExposedPorts are keyed by "80/tcp".
+		ExposedPorts map[string]struct{} `json:",omitempty"`
+	}
+	NetworkSettings struct {
+		Ports map[string][]port.HostBinding
 	}
 }
 
@@ -218,5 +225,12 @@ func inspectContainer(c *call, name string) (any, error) {
 	}
 	g := &d.Config
 	g.Hostname, g.User, g.Tty, g.OpenStdin, g.Env, g.Cmd, g.Image, g.WorkingDir, g.Labels, g.StopSignal = f.Hostname, f.User, f.Terminal, f.OpenStdin, f.Env, f.Args, f.Image, f.WorkingDir, f.Labels, f.StopSignal
+	for _, p := range f.Exposed {
+		if g.ExposedPorts == nil {
+			g.ExposedPorts = map[string]struct{}{}
+		}
+		g.ExposedPorts[p.String()] = struct{}{}
+	}
+	h.PortBindings, d.NetworkSettings.Ports = port.Wishes(f.Publish), port.Table(f.State.Ports)
 	return d, nil
 }

@@ -26,10 +26,10 @@ echo data | dhow run -i --rm alpine wc -c`,
 command is not found, 126 when it can not be invoked, 125 when dhow failed.`,
 	later: `annotation a/attach blkio-weight blkio-weight-device cgroup-parent cgroupns cpu-count cpu-percent cpu-period cpu-quota
 cpu-rt-period cpu-rt-runtime c/cpu-shares cpus cpuset-cpus cpuset-mems d/detach detach-keys device device-cgroup-rule device-read-bps
-device-read-iops device-write-bps device-write-iops disable-content-trust expose gpus health-cmd health-interval health-retries
+device-read-iops device-write-bps device-write-iops disable-content-trust gpus health-cmd health-interval health-retries
 health-start-interval health-start-period health-timeout io-maxbandwidth io-maxiops ip ip6 ipc isolation kernel-memory link
 link-local-ip log-driver log-opt mac-address m/memory memory-reservation memory-swap memory-swappiness net-alias network-alias
-no-healthcheck oom-kill-disable oom-score-adj pid pids-limit privileged p/publish P/publish-all restart runtime stop-timeout
+no-healthcheck oom-kill-disable oom-score-adj pid pids-limit privileged restart runtime stop-timeout
 storage-opt use-api-socket userns uts volume-driver volumes-from`,
 	min: 1, max: -1, stop: true, names: anImage,
 	flags: runFlags,
@@ -49,6 +49,7 @@ func runFlags() []cli.Flag {
 		text("entrypoint", "", "Run this `program` instead of the image's entrypoint"),
 		list("env", "e", "`NAME=value` Set a variable; NAME alone takes it from the environment"),
 		list("env-file", "", "Read variables from a `file`"),
+		list("expose", "", "Make a `port` known, as EXPOSE of an image does: 80, 53/udp, 8000-8010"),
 		list("group-add", "", "Join one more `group`"),
 		text("hostname", "h", "`name` Host name"),
 		yes("init", "", "Run an init that passes signals on and reaps processes"),
@@ -60,6 +61,8 @@ func runFlags() []cli.Flag {
 		also(text("network", "", "`mode` Network: bridge (a private one, the default), none or host"), "net"),
 		text("platform", "", "`os/arch[/variant]` Platform of the image"),
 		textOr("pull", "", "missing", "`policy` Pull the image before: always, missing or never"),
+		list("publish", "p", "`[ip:][host:]port` Open a port of the host that leads to one of the container; 53/udp for UDP"),
+		yes("publish-all", "P", "Publish every exposed port to a free one of the host"),
 		yes("quiet", "q", "Show no progress of a pull"),
 		yes("read-only", "", "Mount the root filesystem read-only"),
 		yes("rm", "", "Remove the container when it ends"),
@@ -156,6 +159,7 @@ func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
 		CapAdd: c.list("cap-add"), CapDrop: c.list("cap-drop"), SecurityOpt: c.list("security-opt"), Init: c.Bool("init"),
 		Ulimits: c.list("ulimit"), Sysctls: c.list("sysctl"), StopSignal: c.text("stop-signal"),
 		Network: c.text("network"), AddHosts: c.list("add-host"), DNS: c.list("dns"), DNSSearch: c.list("dns-search"), DNSOptions: c.list("dns-option"),
+		Publish: c.list("publish"), PublishAll: c.Bool("publish-all"), Expose: c.list("expose"),
 		NoSigProxy: !c.Bool("sig-proxy"), Stdin: os.Stdin, Stdout: c.out, Stderr: c.err,
 	}
 	policy := storage.PullPolicy(c.text("pull"))

@@ -102,6 +102,7 @@ _dhow() {
 				'*--env=[Set a variable; NAME alone takes it from the environment]: :_files' \
 				'*-e+[Set a variable; NAME alone takes it from the environment]: :_files' \
 				'*--env-file=[Read variables from a file]: :_files' \
+				'*--expose=[Make a port known, as EXPOSE of an image does  80, 53/udp, 8000-8010]: :_files' \
 				'*--group-add=[Join one more group]: :_files' \
 				'*--hostname=[Host name]: :_files' \
 				'*-h+[Host name]: :_files' \
@@ -115,6 +116,10 @@ _dhow() {
 				'*--name=[Name of the container]: :_files' \
 				'*--network=[Network  bridge (a private one, the default), none or host]: :(bridge none host)' \
 				'*--platform=[Platform of the image]: :_files' \
+				'*--publish=[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
+				'*-p+[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
+				'*--publish-all[Publish every exposed port to a free one of the host]' \
+				'*-P[Publish every exposed port to a free one of the host]' \
 				'*--pull=[Pull the image before  always, missing or never (default "missing")]: :(always missing never)' \
 				'*--quiet[Show no progress of a pull]' \
 				'*-q[Show no progress of a pull]' \

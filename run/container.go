@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/rootless/ownership"
 	"github.com/dhow-containers/dhow/run/network"
+	"github.com/dhow-containers/dhow/run/network/port"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/sandbox"
 	"github.com/dhow-containers/dhow/run/spec"
@@ -34,7 +36,8 @@ type container struct {
 	owners  *ownership.Supervisor
 	box     *sandbox.Container
 	started record.State
-	cidFile bool // written, so removed when there is no container after all
+	ports   *network.Listeners // nil when nothing is published
+	cidFile bool               // written, so removed when there is no container after all
 }
 
 // newContainer makes the record; from then on the image's layers are in use by it, and the hold on
@@ -75,6 +78,8 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 		return nil, err
 	}
 	rec.Env = spec.Env(specImage(chain.Image.Config), w.Wishes)
+	exposed := port.Exposed(slices.Collect(maps.Keys(img.ExposedPorts)))
+	rec.Publish, rec.Exposed = port.Publish(w.publish, append(exposed, w.expose...), o.PublishAll)
 	if err := c.declareMounts(&rec); err != nil {
 		return nil, err
 	}
@@ -134,7 +139,10 @@ func (c *container) start(ctx context.Context) error {
 		}
 		host.InitPath = path
 	}
-	var err error
+	err := c.openPorts()
+	if err != nil {
+		return err
+	}
 	if host.Files, err = c.writeFiles(); err != nil {
 		return err
 	}
@@ -177,6 +185,7 @@ func (c *container) recordStart(pid int) error {
 	}
 	c.started = record.State{
 		Status: record.Running, Pid: pid, StartTime: start, Monitor: os.Getpid(), Started: time.Now().UTC(),
+		Ports: c.bindings(),
 	}
 	return c.entry.SetState(c.started)
 }
@@ -229,7 +238,7 @@ func (c *container) end(status int) error {
 		return errors.Join(err, c.remove())
 	}
 	s := c.started
-	s.Status, s.ExitCode, s.Finished, s.Pid, s.StartTime, s.Monitor = record.Exited, status, time.Now().UTC(), 0, 0, 0
+	s.Status, s.ExitCode, s.Finished, s.Pid, s.StartTime, s.Monitor, s.Ports = record.Exited, status, time.Now().UTC(), 0, 0, 0, nil
 	return errors.Join(err, c.entry.SetState(s), c.entry.Close())
 }
 
@@ -251,7 +260,7 @@ func (c *container) discard() error {
 
 // teardown undoes what lives only with the process.
 func (c *container) teardown() error {
-	var errs []error
+	errs := []error{c.ports.Close()} // first: nobody is served any more
 	if c.box != nil {
 		errs = append(errs, c.box.Close())
 	}

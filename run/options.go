@@ -52,6 +52,9 @@ type Options struct {
 	DNS        []string
 	DNSSearch  []string
 	DNSOptions []string
+	Publish    []string // -p: "[[ip:][hostPort]:]containerPort[/proto]", ranges
+	PublishAll bool     // -P: every exposed port, to a free one of the host
+	Expose     []string // --expose: "80", "53/udp", ranges
 
 	// Pull is "", "missing", "always" or "never"; Platform is "os/arch[/variant]".
 	Pull     string

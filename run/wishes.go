@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dhow-containers/dhow/run/network"
+	"github.com/dhow-containers/dhow/run/network/port"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/spec"
 )
@@ -14,6 +15,8 @@ import (
 type wishes struct {
 	spec.Wishes
 	network network.Config
+	publish []port.Mapping
+	expose  []port.Port
 	labels  map[string]string
 }
 
@@ -148,6 +151,15 @@ func (o Options) readNetwork(w *wishes) error {
 	}
 	w.network = network.Config{Mode: mode, DNS: o.DNS, DNSSearch: o.DNSSearch, DNSOptions: o.DNSOptions, Hosts: o.AddHosts}
 	w.HostNetwork = mode == network.Host
+	if w.publish, err = port.Parse(o.Publish); err != nil {
+		return err
+	}
+	if w.expose, err = port.ParseExpose(o.Expose); err != nil {
+		return err
+	}
+	if mode != network.Private && (len(w.publish) > 0 || o.PublishAll) {
+		o.warn("Published ports are discarded when using %s network mode", mode)
+	}
 	return w.network.Validate()
 }
 

@@ -313,7 +313,7 @@ func (b Book) load(id string) (Found, error) {
 		f.State.Status = Created
 	}
 	if f.State.Status == Running && !held {
-		f.State.Status, f.State.ExitCode = Exited, 137
+		f.State.Status, f.State.ExitCode, f.State.Ports = Exited, 137, nil
 		if f.State.Finished.IsZero() {
 			f.State.Finished = f.State.Started
 		}

@@ -13,7 +13,11 @@
 // lost in a power cut belongs to a container that died in it.
 package record
 
-import "time"
+import (
+	"time"
+
+	"github.com/dhow-containers/dhow/run/network/port"
+)
 
 // Status is where a container stands.
 type Status string
@@ -43,7 +47,11 @@ type Container struct {
 	Labels     map[string]string `json:"labels,omitempty"`
 	Mounts     []Mount           `json:"mounts,omitempty"`
 	Network    string            `json:"network,omitempty"`
-	StopSignal string            `json:"stopSignal,omitempty"`
+	// Publish are the ports to be opened on the host at every start; Exposed are all the container's
+	// ports that are known, published or not.
+	Publish    []port.Mapping `json:"publish,omitempty"`
+	Exposed    []port.Port    `json:"exposed,omitempty"`
+	StopSignal string         `json:"stopSignal,omitempty"`
 
 	// StopTimeout is how long stop waits before it kills, in seconds; nil means 10, -1 for ever.
 	StopTimeout *int `json:"stopTimeout,omitempty"`
@@ -87,4 +95,6 @@ type State struct {
 	Finished  time.Time `json:"finished,omitzero"`
 	ExitCode  int       `json:"exitCode"`
 	Error     string    `json:"error,omitempty"` // why it could not be started
+	// Ports are the open ones of the host, and the exposed ones, while the container runs.
+	Ports []port.Binding `json:"ports,omitempty"`
 }

@@ -6,6 +6,7 @@ var verbs = []*verb{
 	&buildVerb, &runVerb, &psVerb, &rmVerb,
 	// images
 	&imagesVerb, &pullVerb, &pushVerb, &tagVerb, &rmiVerb, &historyVerb, &saveVerb, &loadVerb, &importVerb,
+	&loginVerb, &logoutVerb,
 	// everything
 	&inspectVerb, &imageInspectVerb, &containerInspectVerb,
 	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb,

@@ -19,7 +19,7 @@ _dhow() {
 		esac
 	done
 	case $verb in
-	'') flags='--root --config --help --version' values='--root --config' kind='words:bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag unshare version volume' ;;
+	'') flags='--root --config --help --version' values='--root --config' kind='words:bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare version volume' ;;
 	builder) flags=--help kind='words:build prune' ;;
 	buildx) flags=--help kind='words:b build prune' ;;
 	container) flags=--help kind='words:inspect list ls ps remove rm run' ;;
@@ -39,6 +39,8 @@ _dhow() {
 	'save' | 'image save') flags='--format --output -o --help' values='--format --output -o' kind='image' ;;
 	'load' | 'image load') flags='--input -i --quiet -q --help' values='--input -i' kind='file' ;;
 	'import' | 'image import') flags='--change -c --message -m --platform --help' values='--change -c --message -m --platform' kind='file' ;;
+	'login') flags='--password -p --password-stdin --username -u --help' values='--password -p --username -u' kind='' ;;
+	'logout') flags='--help' values='' kind='' ;;
 	'inspect') flags='--format -f --type --help' values='--format -f --type' kind='object' ;;
 	'image inspect') flags='--format -f --help' values='--format -f' kind='image' ;;
 	'container inspect') flags='--format -f --help' values='--format -f' kind='container' ;;
@@ -52,7 +54,7 @@ _dhow() {
 	'version') flags='--format -f --help' values='--format -f' kind='' ;;
 	'completion') flags='--help' values='' kind='words:bash zsh fish' ;;
 	'man') flags='--help' values='' kind='' ;;
-	'help') flags='--help' values='' kind='words:bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag unshare version volume' ;;
+	'help') flags='--help' values='' kind='words:bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare version volume' ;;
 	*) return ;;
 	esac
 	if [[ " $values " == *" $prev "* ]]; then

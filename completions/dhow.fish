@@ -41,6 +41,8 @@ complete -c dhow -n '__dhow_at ""' -a import -d 'Make an image of a tar of a roo
 complete -c dhow -n '__dhow_at ""' -a info -d 'Show what dhow found on this host and what it keeps'
 complete -c dhow -n '__dhow_at ""' -a inspect -d 'Show all about containers, images or volumes'
 complete -c dhow -n '__dhow_at ""' -a load -d 'Read images from an archive'
+complete -c dhow -n '__dhow_at ""' -a login -d 'Keep an account of a registry'
+complete -c dhow -n '__dhow_at ""' -a logout -d 'Forget an account of a registry'
 complete -c dhow -n '__dhow_at ""' -a man -d 'Print the manual page'
 complete -c dhow -n '__dhow_at ""' -a ps -d 'List containers'
 complete -c dhow -n '__dhow_at ""' -a pull -d 'Download an image from a registry'
@@ -183,6 +185,9 @@ complete -c dhow -n '__dhow_in "import" "image import"' -l change -s c -r -F -d 
 complete -c dhow -n '__dhow_in "import" "image import"' -l message -s m -r -F -d 'Set the comment in the image'\''s history'
 complete -c dhow -n '__dhow_in "import" "image import"' -l platform -r -F -d 'Platform of the image'
 complete -c dhow -n '__dhow_in "import" "image import"' -F
+complete -c dhow -n '__dhow_in "login"' -l password -s p -r -F -d 'or token; seen by everybody who lists processes'
+complete -c dhow -n '__dhow_in "login"' -l password-stdin -d 'Read the password from stdin'
+complete -c dhow -n '__dhow_in "login"' -l username -s u -r -F -d 'of the user'
 complete -c dhow -n '__dhow_in "inspect"' -l format -s f -r -F -d 'Print with a Go template or "json"'
 complete -c dhow -n '__dhow_in "inspect"' -l type -r -F -d 'Look only for this kind: container, image or volume'
 complete -c dhow -n '__dhow_in "inspect"' -a '(dhow __complete object 2>/dev/null)'
@@ -206,4 +211,4 @@ complete -c dhow -n '__dhow_in "info" "system info"' -l format -s f -r -F -d 'Pr
 complete -c dhow -n '__dhow_in "unshare"' -F
 complete -c dhow -n '__dhow_in "version"' -l format -s f -r -F -d 'Print with a Go template or "json"'
 complete -c dhow -n '__dhow_in "completion"' -a 'bash zsh fish'
-complete -c dhow -n '__dhow_in "help"' -a 'bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag unshare version volume'
+complete -c dhow -n '__dhow_in "help"' -a 'bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare version volume'

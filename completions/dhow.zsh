@@ -26,6 +26,8 @@ _dhow() {
 			'info:Show what dhow found on this host and what it keeps'
 			'inspect:Show all about containers, images or volumes'
 			'load:Read images from an archive'
+			'login:Keep an account of a registry'
+			'logout:Forget an account of a registry'
 			'man:Print the manual page'
 			'ps:List containers'
 			'pull:Download an image from a registry'
@@ -235,6 +237,17 @@ _dhow() {
 				'*--platform=[Platform of the image]: :_files' \
 				'*: :_files'
 			;;
+		'login')
+			_arguments -s \
+				'*--password=[or token; seen by everybody who lists processes]: :_files' \
+				'*-p+[or token; seen by everybody who lists processes]: :_files' \
+				'*--password-stdin[Read the password from stdin]' \
+				'*--username=[of the user]: :_files' \
+				'*-u+[of the user]: :_files'
+			;;
+		'logout')
+			_arguments -s
+			;;
 		'inspect')
 			_arguments -s \
 				'*--format=[Print with a Go template or "json"]: :_files' \
@@ -310,7 +323,7 @@ _dhow() {
 			;;
 		'help')
 			_arguments -s \
-				'*: :(bud build builder buildx completion container help history image images import info inspect load man ps pull push rm rmi run save system tag unshare version volume)'
+				'*: :(bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare version volume)'
 			;;
 		esac
 		;;

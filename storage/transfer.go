@@ -68,6 +68,15 @@ func (s *Store) settings() registry.Settings {
 	return set
 }
 
+// Registry gives the settings registries are reached with.
+func (s *Store) Registry() (registry.Settings, error) {
+	quiet()
+	if err := os.MkdirAll(s.tmpDir(), 0o700); err != nil {
+		return registry.Settings{}, fmt.Errorf("opening store: %w", err)
+	}
+	return s.settings(), nil
+}
+
 // configuredName gives the full reference registries.conf makes of a short name, when it is another
 // than docker's.
 func (s *Store) configuredName(name string) (reference.Name, bool) {

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dhow-containers/dhow/tests/fixture"
 )
 
 // The kinds of user: plain root, a user with subordinate ids, a user without.
@@ -185,6 +187,11 @@ func account(t *testing.T, kind string) *user.User {
 // runScripts runs every script in this process as the present user.
 func runScripts(t *testing.T, kind, dir string) {
 	reg, base := startRegistry(t, filepath.Join(dir, "userland"))
+	private, err := fixture.StartRegistryFor("casey", "s3cret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { private.Close() })
 	hostURL := serveHost(t)
 	work, err := os.MkdirTemp("", "w-")
 	if err != nil {
@@ -204,6 +211,7 @@ func runScripts(t *testing.T, kind, dir string) {
 			e.Setenv("TERM", "dumb")
 			e.Setenv("KIND", kind)
 			e.Setenv("REGISTRY", reg.Addr)
+			e.Setenv("PRIVATE", private.Addr) // for casey with the password s3cret
 			e.Setenv("BASE", base)
 			e.Setenv("HOSTURL", hostURL)
 			e.Setenv("DHOW", dhow)

@@ -86,8 +86,8 @@ func Line(err error) (line string, status int) {
 var words = []struct{ answer, hint string }{
 	{"server gave HTTP response to HTTPS client", "mark the registry as insecure in registries.conf"},
 	{"certificate signed by unknown authority", "put the registry's CA into certs.d/HOST:PORT/ca.crt, or mark it as insecure in registries.conf"},
-	{"unauthorized", "put your credentials into ~/.docker/config.json or the file REGISTRY_AUTH_FILE names"},
-	{"authentication required", "put your credentials into ~/.docker/config.json or the file REGISTRY_AUTH_FILE names"},
+	{"unauthorized", `name an account with "dhow login REGISTRY"`},
+	{"authentication required", `name an account with "dhow login REGISTRY"`},
 	{"toomanyrequests", "wait, or name an account: registries bound how often a stranger may pull"},
 }
 

@@ -21,10 +21,22 @@ type authFile struct {
 
 const maxAuthFileBytes = 4 << 20
 
-// mergeAuth puts the auth files together, the first that knows a registry deciding, and gives the
-// document. The library would go by the uid 0 it sees and stop at a file it may not read. The helper
-// of domain is asked.
+// mergeAuth puts the auth files together and gives the document. The helper of domain is asked.
 func (s Settings) mergeAuth(domain string) ([]byte, error) {
+	merged, err := s.readAuth()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.useHelper(&merged, domain); err != nil {
+		return nil, err
+	}
+	merged.CredsStore = ""
+	return json.Marshal(merged)
+}
+
+// readAuth puts the auth files together, the first that knows a registry deciding. The library would
+// go by the uid 0 it sees and stop at a file it may not read.
+func (s Settings) readAuth() (authFile, error) {
 	merged := authFile{Auths: map[string]json.RawMessage{}, CredHelpers: map[string]string{}}
 	add := func(name string, data []byte) error {
 		var f authFile
@@ -48,7 +60,7 @@ func (s Settings) mergeAuth(domain string) ([]byte, error) {
 	}
 	if s.DockerAuth != "" {
 		if err := add("DOCKER_AUTH_CONFIG", []byte(s.DockerAuth)); err != nil {
-			return nil, err
+			return merged, err
 		}
 	}
 	for _, name := range s.authFiles() {
@@ -57,20 +69,16 @@ func (s Settings) mergeAuth(domain string) ([]byte, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading credentials: %w", err)
+			return merged, fmt.Errorf("reading credentials: %w", err)
 		}
 		if len(data) == 0 {
 			continue // /dev/null
 		}
 		if err := add(name, data); err != nil {
-			return nil, err
+			return merged, err
 		}
 	}
-	if err := s.useHelper(&merged, domain); err != nil {
-		return nil, err
-	}
-	merged.CredsStore = ""
-	return json.Marshal(merged)
+	return merged, nil
 }
 
 func readSmall(name string) ([]byte, error) {

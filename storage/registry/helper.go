@@ -9,7 +9,6 @@ import (
 	"io"
 	"os/exec"
 	"regexp"
-	"strings"
 )
 
 // helperExpr keeps a helper's name a name: it comes from a file others may have written.
@@ -23,23 +22,13 @@ func (s Settings) useHelper(merged *authFile, domain string) error {
 	if domain == "" {
 		return nil
 	}
-	server := domain
-	if domain == "docker.io" {
-		server = "https://index.docker.io/v1/" // docker's name for it
-	}
-	name := ""
-	for _, host := range []string{domain, server} {
-		if h, ok := merged.CredHelpers[host]; ok {
-			name = h
-			delete(merged.CredHelpers, host)
-			break
-		}
-	}
+	server := fileKey(domain)
+	name := merged.helperOf(domain)
 	if name == "" {
-		if _, known := merged.Auths[server]; known || merged.CredsStore == "" {
-			return nil
-		}
-		name = merged.CredsStore
+		return nil
+	}
+	for _, host := range []string{domain, server} {
+		delete(merged.CredHelpers, host)
 	}
 	auth, err := s.askHelper(name, server)
 	if err != nil {
@@ -51,39 +40,28 @@ func (s Settings) useHelper(merged *authFile, domain string) error {
 	return nil
 }
 
+// helperOf names the helper that keeps the account of key, "" when a file does.
+func (f authFile) helperOf(key string) string {
+	for _, host := range []string{key, fileKey(key)} {
+		if h := f.CredHelpers[host]; h != "" {
+			return h
+		}
+	}
+	if _, known := f.Auths[fileKey(key)]; known {
+		return ""
+	}
+	return f.CredsStore
+}
+
 // askHelper runs a helper (docker-credential-helpers' protocol) and gives what belongs into an auth
 // file; nil when it knows nothing, or is not installed.
 func (s Settings) askHelper(name, server string) (json.RawMessage, error) {
-	if !helperExpr.MatchString(name) {
-		return nil, errors.New("that is no name of a helper")
-	}
-	path, err := exec.LookPath("docker-credential-" + name)
-	if errors.Is(err, exec.ErrNotFound) {
+	data, err := s.runHelper(name, "get", []byte(server))
+	if errors.Is(err, exec.ErrNotFound) || (err != nil && bytes.Contains(data, []byte("credentials not found"))) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(path, "get")
-	cmd.SysProcAttr = s.AsCaller
-	cmd.Stdin = strings.NewReader(server)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	data, rerr := io.ReadAll(io.LimitReader(out, maxHelperBytes))
-	_, _ = io.Copy(io.Discard, out) // let it end
-	if err := cmd.Wait(); err != nil {
-		if bytes.Contains(data, []byte("credentials not found")) {
-			return nil, nil
-		}
 		return nil, err // not its output: that may hold a secret
-	}
-	if rerr != nil {
-		return nil, rerr
 	}
 	var got struct{ Username, Secret string }
 	if err := json.Unmarshal(data, &got); err != nil {
@@ -96,4 +74,32 @@ func (s Settings) askHelper(name, server string) (json.RawMessage, error) {
 		return json.Marshal(map[string]string{"identitytoken": got.Secret, "auth": base64.StdEncoding.EncodeToString([]byte("<token>:"))})
 	}
 	return json.Marshal(map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte(got.Username + ":" + got.Secret))})
+}
+
+// runHelper runs a helper with an action and gives what it answered. exec.ErrNotFound when it is not
+// installed.
+func (s Settings) runHelper(name, action string, input []byte) ([]byte, error) {
+	if !helperExpr.MatchString(name) {
+		return nil, errors.New("that is no name of a helper")
+	}
+	path, err := exec.LookPath("docker-credential-" + name)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(path, action)
+	cmd.SysProcAttr = s.AsCaller
+	cmd.Stdin = bytes.NewReader(input)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	data, rerr := io.ReadAll(io.LimitReader(out, maxHelperBytes))
+	_, _ = io.Copy(io.Discard, out) // let it end
+	if err := cmd.Wait(); err != nil {
+		return data, err
+	}
+	return data, rerr
 }

@@ -64,9 +64,12 @@ var hostHosts = "/etc/hosts"
 // maxHosts bounds the host's file in bytes; some block thousands of names with it.
 const maxHosts = 8 << 20
 
+// hostNames are the host's own among containers, as Docker Desktop and podman have them.
+var hostNames = []string{"host.docker.internal", "host.containers.internal"}
+
 // HostsFile gives the contents of the container's /etc/hosts: the names of the loopback device, the
-// entries of c.Hosts and the container's own name. With [Host] it is the host's file and the
-// entries. Entries that [Config.Validate] refuses are left out.
+// entries of c.Hosts, the host's and the container's own name. With [Host] it is the host's file and
+// the entries. Entries that [Config.Validate] refuses are left out.
 func HostsFile(c Config, hostname string) []byte {
 	var out bytes.Buffer
 	if c.mode() == Host {
@@ -74,15 +77,20 @@ func HostsFile(c Config, hostname string) []byte {
 	} else {
 		out.WriteString(localHosts)
 	}
+	others := slices.Clone(hostNames)
 	for _, entry := range c.Hosts {
 		name, address, err := splitHost(entry)
 		if err != nil {
 			continue
 		}
+		others = slices.DeleteFunc(others, func(s string) bool { return strings.EqualFold(s, name) })
 		if address == HostGateway {
 			address = hostAddress(c)
 		}
 		fmt.Fprintf(&out, "%s\t%s\n", address, name)
+	}
+	if c.mode() != None && len(others) > 0 {
+		fmt.Fprintf(&out, "%s\t%s\n", hostAddress(c), strings.Join(others, " "))
 	}
 	if hostname == "" || !isWord(hostname) {
 		return out.Bytes()
@@ -117,23 +125,39 @@ func hostsOfHost() []byte {
 }
 
 // hostAddress gives the address under which the container reaches services of the host that listen
-// on every address: the host's own on its way out. Those on its loopback device are not reached.
+// on every address. Those on its loopback device are not reached; a host without another address has
+// no others, and the gateway's, where nobody answers, stands for it.
 func hostAddress(c Config) string {
 	if c.mode() == Host {
 		return "127.0.0.1"
 	}
+	if a := ownAddress(); a != nil {
+		return a.String()
+	}
+	return gatewayV4.String()
+}
+
+// ownAddress gives the IPv4 address of the host on its way out, else any but the loopback's; nil when
+// there is none. It is a variable for tests.
+var ownAddress = func() net.IP {
 	// A connected datagram socket asks the routing table; nothing is sent. The address is
 	// documentation's (RFC 5737).
-	conn, err := net.Dial("udp4", "203.0.113.1:9")
+	if conn, err := net.Dial("udp4", "203.0.113.1:9"); err == nil {
+		defer conn.Close()
+		if a, ok := conn.LocalAddr().(*net.UDPAddr); ok && a.IP.IsGlobalUnicast() {
+			return a.IP
+		}
+	}
+	all, err := net.InterfaceAddrs()
 	if err != nil {
-		return gatewayV4.String()
+		return nil
 	}
-	defer conn.Close()
-	local, ok := conn.LocalAddr().(*net.UDPAddr)
-	if !ok || local.IP.IsLoopback() {
-		return gatewayV4.String()
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			return n.IP
+		}
 	}
-	return local.IP.String()
+	return nil
 }
 
 // HostnameFile gives the contents of the container's /etc/hostname.

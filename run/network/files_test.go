@@ -1,6 +1,7 @@
 package network
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,27 +50,39 @@ func TestHostsFile(t *testing.T) {
 	before := hostHosts
 	hostHosts = path
 	defer func() { hostHosts = before }()
+	address := ownAddress
+	ownAddress = func() net.IP { return net.IPv4(192, 0, 2, 7) }
+	defer func() { ownAddress = address }()
+	const host = "192.0.2.7\thost.docker.internal host.containers.internal\n"
 	for _, c := range []struct {
 		name     string
 		config   Config
 		hostname string
 		want     string
 	}{
-		{"private", Config{}, "abc", localHosts + "10.0.2.100\tabc\n"},
-		{"domain", Config{}, "abc.test", localHosts + "10.0.2.100\tabc.test abc\n"},
+		{"private", Config{}, "abc", localHosts + host + "10.0.2.100\tabc\n"},
+		{"domain", Config{}, "abc.test", localHosts + host + "10.0.2.100\tabc.test abc\n"},
 		{"none", Config{Mode: None}, "abc", localHosts + "127.0.0.1\tabc\n"},
-		{"host", Config{Mode: Host, Hosts: []string{"h:host-gateway"}}, "abc", "127.0.0.1 localhost here\n127.0.0.1\th\n"},
+		{"host", Config{Mode: Host, Hosts: []string{"h:host-gateway"}}, "abc", "127.0.0.1 localhost here\n127.0.0.1\th\n127.0.0.1\thost.docker.internal host.containers.internal\n"},
 		{"entries", Config{Hosts: []string{"a:192.0.2.1", "b=2001:db8::1", "c:2001:db8::2", "d=[2001:db8::3]"}}, "", localHosts +
-			"192.0.2.1\ta\n2001:db8::1\tb\n2001:db8::2\tc\n2001:db8::3\td\n"},
-		{"a name with a line", Config{}, "a\n1.2.3.4 b", localHosts},
+			"192.0.2.1\ta\n2001:db8::1\tb\n2001:db8::2\tc\n2001:db8::3\td\n" + host},
+		{"a name with a line", Config{}, "a\n1.2.3.4 b", localHosts + host},
+		{"the gateway", Config{Hosts: []string{"h=host-gateway"}}, "", localHosts + "192.0.2.7\th\n" + host},
+		{"another host", Config{Hosts: []string{"Host.Docker.Internal=192.0.2.1"}}, "", localHosts +
+			"192.0.2.1\tHost.Docker.Internal\n192.0.2.7\thost.containers.internal\n"},
+		{"other hosts", Config{Hosts: []string{"host.docker.internal:192.0.2.1", "host.containers.internal:192.0.2.2"}}, "", localHosts +
+			"192.0.2.1\thost.docker.internal\n192.0.2.2\thost.containers.internal\n"},
 	} {
 		if got := string(HostsFile(c.config, c.hostname)); got != c.want {
 			t.Errorf("%s:\n%s\nnot:\n%s", c.name, got, c.want)
 		}
 	}
-	got := string(HostsFile(Config{Hosts: []string{"h:host-gateway"}}, ""))
-	if line, ok := strings.CutPrefix(got, localHosts); !ok || !strings.HasSuffix(line, "\th\n") || strings.HasPrefix(line, "127.") {
-		t.Errorf("host-gateway: %q", got)
+	ownAddress = func() net.IP { return nil }
+	if got := string(HostsFile(Config{Hosts: []string{"h:host-gateway"}}, "")); !strings.Contains(got, "\n10.0.2.2\th\n") {
+		t.Errorf("host-gateway of a host without an address: %q", got)
+	}
+	if a := address(); a != nil && (a.IsLoopback() || a.To4() == nil) {
+		t.Errorf("the host's own address: %v", a)
 	}
 }
 

@@ -98,14 +98,21 @@ func (s *Store) openLibrary() (cstorage.Store, error) {
 	if err := loadDefaults(); err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", s.opts.Dir, err)
 	}
+	options := []string{
+		"overlay.sync=filesystem",
+		"overlay.skip_mount_home=true",
+	}
+	if !s.opts.Mapping.Native() {
+		// The library makes each layer's directory with the owner of its parent's root, which it
+		// takes from our xattr and can not chown to here. With a mask it keeps the directory ours;
+		// the adopted tree, whose root carries its own xattr, then takes the directory's place.
+		options = append(options, "overlay.force_mask=755")
+	}
 	lib, err := cstorage.GetStore(types.StoreOptions{
-		GraphRoot:       s.graphRoot(),
-		RunRoot:         filepath.Join(s.opts.Dir, "run"),
-		GraphDriverName: "overlay",
-		GraphDriverOptions: []string{
-			"overlay.sync=filesystem",
-			"overlay.skip_mount_home=true",
-		},
+		GraphRoot:          s.graphRoot(),
+		RunRoot:            filepath.Join(s.opts.Dir, "run"),
+		GraphDriverName:    "overlay",
+		GraphDriverOptions: options,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", s.opts.Dir, err)

@@ -375,6 +375,58 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+// A terminal whose window is closed ends its container, also one that does not care.
+func TestHangUp(t *testing.T) {
+	needs(t)
+	defer func(d time.Duration) { hangupGrace = d }(hangupGrace)
+	hangupGrace = 300 * time.Millisecond
+	root := rootfs(t)
+	for script, want := range map[string]int{
+		"read line; exit 5":              5,
+		"trap '' HUP; exec sleep 100000": 137,
+	} {
+		ptmx, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+		if err != nil {
+			t.Skipf("no terminal to be had: %v", err)
+		}
+		if err := unix.IoctlSetPointerInt(int(ptmx.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+			t.Fatal(err)
+		}
+		n, err := unix.IoctlGetInt(int(ptmx.Fd()), unix.TIOCGPTN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := request(t, root, spec.Wishes{Args: []string{"sh", "-c", script}, Terminal: true})
+		r.Stdio = Stdio{In: tty, Out: tty, Terminal: true, Console: tty}
+		c, err := Start(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		ptmx.Close()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if status, err := c.Wait(); err != nil || status != want {
+				t.Errorf("%s: status %d, %v", script, status, err)
+			}
+		}()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s: it goes on", script)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		tty.Close()
+	}
+}
+
 // A dhow that is killed takes its container along.
 func TestParentDeath(t *testing.T) {
 	needs(t)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
@@ -23,7 +24,14 @@ type terminal struct {
 	saved         *unix.Termios // the caller's settings while they are changed
 	resized       chan os.Signal
 	once          sync.Once
+
+	process *libcontainer.Process
+	hung    sync.Once
+	closed  chan struct{}
 }
+
+// hangupGrace is how long a payload may go on after its terminal was hung up.
+var hangupGrace = 10 * time.Second
 
 func openTerminal(io Stdio, p *libcontainer.Process) (*terminal, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -33,6 +41,7 @@ func openTerminal(io Stdio, p *libcontainer.Process) (*terminal, error) {
 	t := &terminal{
 		in: io.In, out: io.Out, console: io.Console,
 		parent: os.NewFile(uintptr(fds[0]), "console"), child: os.NewFile(uintptr(fds[1]), "console"),
+		process: p, closed: make(chan struct{}),
 	}
 	p.ConsoleSocket = t.child
 	p.ConsoleWidth, p.ConsoleHeight = io.Width, io.Height
@@ -68,9 +77,14 @@ func (t *terminal) attach() error {
 			defer t.output.Done()
 			defer out.Close()
 			// A terminal without a process answers EIO, which is its end of file.
-			if _, err := io.Copy(out, t.master); errors.Is(err, unix.EPIPE) {
+			_, err := io.Copy(out, t.master)
+			var failed *os.PathError
+			switch {
+			case errors.Is(err, unix.EPIPE):
 				// Nobody reads: as a terminal that was hung up.
 				t.master.Close()
+			case t.console != nil && errors.As(err, &failed) && failed.Op == "write" && errors.Is(err, unix.EIO):
+				t.hangUp()
 			}
 		}()
 	}
@@ -86,12 +100,31 @@ func (t *terminal) attach() error {
 }
 
 // copyInput passes the caller's input on. Its end becomes the terminal's end-of-file character, as a
-// person would type it; the terminal itself has no other end.
+// person would type it; the terminal itself has no other end. A terminal that was made a wire ends
+// only when it is hung up: its window was closed, or its connection was lost.
 func (t *terminal) copyInput() {
 	_, err := io.Copy(t.master, t.in)
-	if err == nil {
+	switch {
+	case t.console != nil && (err == nil || errors.Is(err, unix.EIO)):
+		t.hangUp()
+	case err == nil:
 		_, _ = t.master.Write([]byte{4})
 	}
+}
+
+// hangUp hangs up the payload's terminal after the caller's. What does not end by that, as a first
+// process without a handler does not, is killed: nobody could ever reach it again.
+func (t *terminal) hangUp() {
+	t.hung.Do(func() {
+		t.master.Close()
+		go func() {
+			select {
+			case <-t.closed:
+			case <-time.After(hangupGrace):
+				_ = t.process.Signal(unix.SIGKILL)
+			}
+		}()
+	})
 }
 
 // raw turns the caller's terminal into a mere wire: what is typed and shown is the container's
@@ -142,6 +175,7 @@ func (t *terminal) drain() { t.output.Wait() }
 
 func (t *terminal) close() {
 	t.once.Do(func() {
+		close(t.closed)
 		if t.resized != nil {
 			signal.Stop(t.resized)
 			close(t.resized)
@@ -182,6 +216,10 @@ func receiveFile(socket int) (*os.File, error) {
 			return nil, err
 		}
 		if len(fds) > 0 {
+			// So that closing it ends a read of it.
+			if err := unix.SetNonblock(fds[0], true); err != nil {
+				return nil, err
+			}
 			return os.NewFile(uintptr(fds[0]), string(name[:n])), nil
 		}
 	}

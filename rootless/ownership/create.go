@@ -12,6 +12,7 @@ import (
 // birth is what a file to be made needs.
 type birth struct {
 	dir   int // the parent directory, -1: the kernel's own way gives the right owner
+	kind  mountKind
 	owner Owner
 	c     *creds
 }
@@ -39,7 +40,7 @@ func (w *worker) newborn(p *place, always bool) (birth, unix.Errno) {
 	if p.inParent(func() unix.Errno { return w.look(p, true, &dir) }) != 0 {
 		return b, 0
 	}
-	b = birth{dir.fd, Owner{c.fsuid, c.fsgid}, c}
+	b = birth{dir.fd, dir.kind, Owner{c.fsuid, c.fsgid}, c}
 	if !c.plain() && !c.can(capOverride) {
 		if e = w.reachParent(c, p); e == 0 && !c.allowed(dir.attr, mayWrite|mayExec) {
 			e = unix.EACCES

@@ -91,9 +91,6 @@ func (p *place) z() uintptr { return uintptr(unsafe.Pointer(&p.buf[p.start])) }
 
 func (p *place) bytes() []byte { return p.buf[p.start:p.end] }
 
-// string copies.
-func (p *place) string() string { return string(p.bytes()) }
-
 // prefix puts s before the text.
 func (p *place) prefix(text int, parts ...[]byte) {
 	p.start = text

@@ -86,7 +86,7 @@ func (w *worker) makeFile(p *place, flags uint64, mode uint32) (a answer, exists
 	if e != 0 {
 		return refuse(e), false
 	}
-	a = w.handOver(int(fd), flags, &b)
+	a = w.handOver(int(fd), flags, mode, &b)
 	if a.kind == isResult && a.err != 0 {
 		// It was not there before the call that failed.
 		_, _, _ = unix.Syscall(unix.SYS_UNLINKAT, uintptr(b.dir), p.base(), 0)
@@ -95,9 +95,20 @@ func (w *worker) makeFile(p *place, flags uint64, mode uint32) (a answer, exists
 }
 
 // handOver owns an open new file and installs it in the caller.
-func (w *worker) handOver(fd int, flags uint64, b *birth) answer {
+func (w *worker) handOver(fd int, flags uint64, mode uint32, b *birth) answer {
 	defer unix.Close(fd)
-	if e := w.own(&object{fd: fd}, b); e != 0 {
+	e := unix.EOPNOTSUPP
+	if b.kind == mountRecorded && b.owner != (Owner{}) {
+		// A new file has no record that could be in the way, and the place for one.
+		a := Attr{b.owner.UID, b.owner.GID, unix.S_IFREG | mode&permMask&^uint32(b.c.umask), 0}
+		record := a.appendRecord(w.small[:0])
+		_, _, e = unix.Syscall6(unix.SYS_FSETXATTR, uintptr(fd), uintptr(unsafe.Pointer(&xattrNameZ[0])),
+			uintptr(unsafe.Pointer(&record[0])), uintptr(len(record)), 0, 0)
+	}
+	if e == unix.EOPNOTSUPP {
+		e = w.own(&object{fd: fd}, b)
+	}
+	if e != 0 {
 		return refuse(e)
 	}
 	if e := sendFD(w.l.fd, w.n.id, fd, flags&unix.O_CLOEXEC != 0); e != 0 && e != unix.ENOENT {
@@ -118,7 +129,7 @@ func (w *worker) openNameless(c *creds, p *place, flags uint64, mode uint32) ans
 			return a
 		}
 	}
-	b := birth{dir.fd, Owner{c.fsuid, c.fsgid}, c}
+	b := birth{dir.fd, dir.kind, Owner{c.fsuid, c.fsgid}, c}
 	if dir.attr.Mode&unix.S_ISGID != 0 {
 		b.owner.GID = dir.attr.GID
 	}
@@ -130,7 +141,7 @@ func (w *worker) openNameless(c *creds, p *place, flags uint64, mode uint32) ans
 	if err != nil {
 		return refuse(errno(err))
 	}
-	return w.handOver(fd, flags, &b)
+	return w.handOver(fd, flags, mode, &b)
 }
 
 // followLink replaces a symlink at p by what it points to.

@@ -62,9 +62,9 @@ type Entry struct {
 }
 
 // Select finds what patterns mean in the tree at root: one list of selections in the order of the
-// patterns, matches of one pattern by name. Nothing is followed out of the tree; sockets are left
-// out, and so is, in a context, whatever the ignore file says. Symlinks are selected as such,
-// except for one that a pattern itself matches: that one is followed, if it leads anywhere.
+// patterns, matches of one pattern by name. Nothing is followed out of the tree; in a context,
+// what the ignore file says is left out. Symlinks are selected as such, except for one that a pattern
+// itself matches: that one is followed, if it leads anywhere.
 //
 // A Required pattern that matches nothing is an error that wraps ErrNotFound.
 func Select(root *os.File, patterns []Pattern, opts SelectOptions) ([]Selection, error) {

@@ -109,7 +109,7 @@ func TestSelect(t *testing.T) {
 		{name: "wildcard without match", pattern: Pattern{Path: "/*.go"}, want: ""},
 		{name: "escaped wildcard", pattern: Pattern{Path: `/we[[]*`}, want: "/we[ird[we[ird]{}"},
 		{name: "bad wildcard", pattern: Pattern{Path: "/a["}, want: `!"/a[": syntax error in pattern`},
-		{name: "all with hidden files, without sockets", pattern: Pattern{Path: "/"}, exclude: []string{"*", "!.hidden", "!sock", "!fifo"}, want: "//[/]{.hidden fifo}"},
+		{name: "all with hidden files and sockets", pattern: Pattern{Path: "/"}, exclude: []string{"*", "!.hidden", "!sock", "!fifo"}, want: "//[/]{.hidden fifo sock}"},
 		{name: "exclude by name", pattern: Pattern{Path: "/dir"}, exclude: []string{"*.txt", "sub"}, want: "/dir/[dir]{inlink one}"},
 		{name: "exclude everywhere", pattern: Pattern{Path: "/dir"}, exclude: []string{"**/*.md", "one"}, want: "/dir/[dir]{inlink sub sub/deep two.txt}"},
 		{name: "exclude with exception", pattern: Pattern{Path: "/dir"}, exclude: []string{"*", "!sub/deep"}, want: "/dir/[dir]{sub sub/deep}"},

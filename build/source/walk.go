@@ -52,7 +52,7 @@ func (w *walker) fill(s *Selection, dangling bool) error {
 		if hidden {
 			return errIgnored
 		}
-		if kind == unix.S_IFSOCK || w.include != nil {
+		if w.include != nil {
 			return ErrNotFound
 		}
 		if skip, _, err := w.exclude.Match(s.Base, dockerfile.State{}); err != nil || skip {
@@ -148,10 +148,7 @@ func (v *visit) entry(parent int, name, rel string, above states) error {
 	if err != nil {
 		return fmt.Errorf("reading /%s: %w", inTree, err)
 	}
-	switch {
-	case st.Mode&unix.S_IFMT == unix.S_IFSOCK:
-		return nil
-	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		if taken {
 			v.take(Entry{rel, st})
 		}

@@ -21,7 +21,7 @@ import (
 )
 
 // A tree is written in lines: "PATH/ MODE OWNER", "PATH MODE OWNER =CONTENT", "PATH -> TARGET",
-// "PATH == OTHER" for a hard link. Owners are recorded, as with a single-id map, so that the tests
+// "PATH == OTHER" for a hard link, "PATH socket". Owners are recorded, as with a single-id map, so that the tests
 // need no rights.
 func plant(t *testing.T, dir string, tree *ownership.Tree, lines ...string) {
 	t.Helper()
@@ -39,6 +39,11 @@ func plant(t *testing.T, dir string, tree *ownership.Tree, lines ...string) {
 		case len(f) == 3 && f[1] == "->":
 			err = os.Symlink(f[2], full)
 			f = f[:1]
+		case len(f) == 2 && f[1] == "socket":
+			if err := unix.Mknod(full, unix.S_IFSOCK|0o640, 0); err != nil {
+				t.Fatal(err)
+			}
+			continue
 		case len(f) == 3 && f[1] == "==":
 			if err := os.Link(filepath.Join(dir, f[2]), full); err != nil {
 				t.Fatal(err)
@@ -291,6 +296,8 @@ func TestCopy(t *testing.T) {
 			want: []string{"opt/ 2775 7:8", "opt/x/ 750 0:0 @", "opt/x/y/ 700 0:0 @", "opt/x/y/f 644 0:0 =1 @"}},
 		{name: "made directories get an octal mode", src: []string{"f =x"}, pattern: pat("/f"), dest: "/a/b/", chmod: "770", want: []string{"a/ 770 0:0", "a/b/ 770 0:0", "a/b/f 770 0:0 =x @"}},
 		{name: "made directories and letters", src: []string{"f =x"}, pattern: pat("/f"), dest: "/a/", chmod: "go-r", want: []string{"a/ 755 0:0", "a/f 600 0:0 =x @"}},
+		{name: "a socket of a context", src: []string{"d/ 700", "d/s socket", "d/t =t"}, pattern: pat("/d"), dest: "/to", want: []string{"to/ 755 0:0 @", "to/s 640 0:0 =", "to/t 644 0:0 =t @"}},
+		{name: "a socket of a stage", keep: true, src: []string{"d/ 700", "d/s socket", "d/t =t"}, pattern: pat("/d"), dest: "/to", want: []string{"to/ 755 0:0 @", "to/t 644 0:0 =t @"}},
 		{name: "an empty directory", src: []string{"d/ 700"}, pattern: pat("/d"), dest: "/e", want: []string{"e/ 755 0:0 @"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

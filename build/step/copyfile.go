@@ -53,10 +53,31 @@ func (c *copier) make(l *level, src, name, dst string, st *unix.Stat_t) error {
 		if err := c.u.owners.Mknod(l.to, name, dst, c.attr(st)); err != nil {
 			return err
 		}
+	case unix.S_IFSOCK:
+		return c.socket(l, name, dst, st)
 	default:
 		return fmt.Errorf("it is of an unknown type %#o", st.Mode&unix.S_IFMT)
 	}
 	if err := copyLinkXattrs(fdName(l.from, src), fdName(l.to, name)); err != nil {
+		return err
+	}
+	return unix.UtimesNanoAt(l.to, name, c.times(st), unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// socket makes an empty file of a socket in a context, as BuildKit's transfer of contexts does. One in
+// a stage is left out: a layer can not hold it (tar(5)).
+func (c *copier) socket(l *level, name, dst string, st *unix.Stat_t) error {
+	if c.keep {
+		return nil
+	}
+	to, err := unix.Openat(l.to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	unix.Close(to)
+	as := *st
+	as.Mode = unix.S_IFREG | st.Mode&0o7777
+	if err := c.u.owners.Set(l.to, name, dst, c.attr(&as)); err != nil {
 		return err
 	}
 	return unix.UtimesNanoAt(l.to, name, c.times(st), unix.AT_SYMLINK_NOFOLLOW)

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,20 +38,9 @@ func cacheName(id, base, source string, n int) string {
 }
 
 // cache shows the contents of a cache and keeps what the step leaves in it.
-func (s *Set) cache(ctx context.Context, i int, m plan.Mount, c Config) error {
-	var base Tree
+func (s *Set) cache(i int, m plan.Mount, c Config) error {
 	source := m.Source
-	if m.From.Kind != plan.FromNothing {
-		var err error
-		if base, err = c.Tree(i, m); err != nil {
-			return err
-		}
-	}
-	dir, err := s.takeCache(ctx, m, base, c)
-	if err != nil {
-		return err
-	}
-	root, err := os.Open(dir)
+	root, err := os.Open(s.caches[i])
 	if err != nil {
 		return err
 	}
@@ -75,6 +66,68 @@ func (s *Set) cache(ctx context.Context, i int, m plan.Mount, c Config) error {
 	}
 	s.put(spec.Mount{Type: "bind", Source: point, Target: m.Target, ReadOnly: m.ReadOnly, NonRecursive: true, Volume: "cache"})
 	return nil
+}
+
+// wanted is one cache of a step, which several of its mounts may show.
+type wanted struct {
+	name   string // of its folder; that of a private one may come to be another
+	m      plan.Mount
+	base   Tree
+	places []int // of the mounts in the step's list
+}
+
+// takeCaches finds and locks the caches of all mounts. One that is mounted at several places is taken
+// once, as strictly as any of them asks; all are taken in the order of their names, so that no two
+// steps ever wait for each other. On error it gives the place of the mount that failed.
+func (s *Set) takeCaches(ctx context.Context, mounts []plan.Mount, c Config) (int, error) {
+	var list []*wanted
+	for i, m := range mounts {
+		if m.Type != "cache" {
+			continue
+		}
+		w := &wanted{m: m, places: []int{i}}
+		if m.From.Kind != plan.FromNothing {
+			var err error
+			if w.base, err = c.Tree(i, m); err != nil {
+				return i, err
+			}
+		}
+		w.name = cacheName(m.ID, w.base.ID, w.begin(), 0)
+		at := slices.IndexFunc(list, func(have *wanted) bool { return have.name == w.name })
+		if at < 0 {
+			list = append(list, w)
+			continue
+		}
+		first := list[at]
+		first.places = append(first.places, i)
+		if strictness(m.Sharing) > strictness(first.m.Sharing) {
+			first.m.Sharing = m.Sharing
+		}
+	}
+	slices.SortFunc(list, func(a, b *wanted) int { return strings.Compare(a.name, b.name) })
+	s.caches = map[int]string{}
+	for _, w := range list {
+		dir, err := s.takeCache(ctx, w.m, w.base, c)
+		if err != nil {
+			return w.places[0], err
+		}
+		for _, i := range w.places {
+			s.caches[i] = dir
+		}
+	}
+	return 0, nil
+}
+
+// begin is the path of what the cache begins with, "" for nothing.
+func (w *wanted) begin() string {
+	if w.base.Root == nil {
+		return ""
+	}
+	return w.m.Source
+}
+
+func strictness(sharing string) int {
+	return slices.Index([]string{"private", "locked"}, sharing) // -1: shared
 }
 
 // takeCache gives the folder of the cache, locked as its sharing asks.

@@ -60,6 +60,7 @@ type Set struct {
 	Env []string
 
 	points []string
+	caches map[int]string // folders of cache mounts, by place in the list
 	locks  []*cache.Lock
 	secret *secretDir
 }
@@ -68,8 +69,11 @@ type Set struct {
 // nothing is left.
 func Prepare(ctx context.Context, mounts []plan.Mount, c Config) (*Set, error) {
 	s := &Set{}
+	if i, err := s.takeCaches(ctx, mounts, c); err != nil {
+		return nil, errors.Join(fmt.Errorf("mounting %s: %w", describe(mounts[i]), err), s.Close())
+	}
 	for i, m := range mounts {
-		if err := s.add(ctx, i, m, c); err != nil {
+		if err := s.add(i, m, c); err != nil {
 			return nil, errors.Join(fmt.Errorf("mounting %s: %w", describe(m), err), s.Close())
 		}
 	}
@@ -86,12 +90,12 @@ func describe(m plan.Mount) string {
 	return m.Type + " at " + m.Target
 }
 
-func (s *Set) add(ctx context.Context, i int, m plan.Mount, c Config) error {
+func (s *Set) add(i int, m plan.Mount, c Config) error {
 	switch m.Type {
 	case "bind":
 		return s.bind(i, m, c)
 	case "cache":
-		return s.cache(ctx, i, m, c)
+		return s.cache(i, m, c)
 	case "secret":
 		return s.secretFile(i, m, c)
 	case "tmpfs":

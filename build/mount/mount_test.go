@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -239,6 +240,65 @@ func TestSharingOfCaches(t *testing.T) {
 			b.Close()
 		}
 		a.Close()
+	}
+}
+
+func TestOneStepMayMountACacheTwice(t *testing.T) {
+	mounts(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, sharing := range [][2]string{{"locked", "locked"}, {"shared", "locked"}, {"private", "private"}, {"", "private"}} {
+		s, err := Prepare(ctx, []plan.Mount{
+			{Type: "cache", Target: "/a", ID: "x", Source: "/", Sharing: sharing[0]},
+			{Type: "cache", Target: "/b", ID: "x", Source: "/", Sharing: sharing[1]},
+		}, config(t, nil))
+		if err != nil {
+			t.Fatalf("%v: %v", sharing, err)
+		}
+		if err := os.WriteFile(filepath.Join(s.Mounts[0].Source, "f"), nil, 0o600); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(s.Mounts[1].Source, "f")); err != nil {
+			t.Errorf("%v: the two are not one: %v", sharing, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestStepsDoNotWaitForEachOther(t *testing.T) {
+	mounts(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	c := config(t, nil)
+	a := plan.Mount{Type: "cache", Target: "/a", ID: "a", Source: "/", Sharing: "locked"}
+	b := plan.Mount{Type: "cache", Target: "/b", ID: "b", Source: "/", Sharing: "locked"}
+	ends := make(chan error)
+	for _, list := range [][]plan.Mount{{a, b}, {b, a}} {
+		own := c
+		own.Dir = t.TempDir()
+		go func() {
+			for i := range 100 {
+				own.Dir = filepath.Join(own.Dir, "d")
+				if err := os.Mkdir(own.Dir, 0o700); err != nil {
+					ends <- err
+					return
+				}
+				s, err := Prepare(ctx, list, own)
+				if err == nil {
+					err = s.Close()
+				}
+				if err != nil {
+					ends <- fmt.Errorf("%d: %w", i, err)
+					return
+				}
+			}
+			ends <- nil
+		}()
+	}
+	if err := errors.Join(<-ends, <-ends); err != nil {
+		t.Error(err)
 	}
 }
 

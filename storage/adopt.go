@@ -87,11 +87,14 @@ type AdoptOptions struct {
 	Info *DiffInfo
 	// Epoch is what Digest takes; used when Info is nil.
 	Epoch *time.Time
+	// KeepDuplicate leaves dir where it is when the store has the layer already: others may be reading
+	// it.
+	KeepDuplicate bool
 }
 
 // Adopt makes the tree at dir a layer on top of parent ("" for none) by renaming it into the store;
 // dir must lie on the store's filesystem and is gone afterwards. When the store already has that
-// layer on that parent, dir is removed and the layer it has is returned. The layer is kept by a
+// layer on that parent, dir is removed, unless it is to be kept, and the layer it has is returned. The layer is kept by a
 // lease of this process until an image or a pin refers to it. Info is closed in any case.
 func (s *Store) Adopt(parent, dir string, links ownership.Links, o AdoptOptions) (l Layer, err error) {
 	info := o.Info
@@ -101,12 +104,17 @@ func (s *Store) Adopt(parent, dir string, links ownership.Links, o AdoptOptions)
 		}
 	}
 	defer func() { err = errors.Join(err, info.Close()) }()
+	// Before the lock is taken: the first use clears away what killed commands left, for which nobody
+	// may hold it.
+	if _, err := s.library(); err != nil {
+		return Layer{}, err
+	}
 	lock, err := s.shared()
 	if err != nil {
 		return Layer{}, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	t := staged{dir: dir, links: links, diffID: info.DiffID, size: info.Size, tarSplit: info.tarSplit}
+	t := staged{dir: dir, links: links, diffID: info.DiffID, size: info.Size, tarSplit: info.tarSplit, keep: o.KeepDuplicate}
 	info.tarSplit = nil
 	return s.adopt(parent, t)
 }
@@ -120,6 +128,7 @@ type staged struct {
 	compressed     digest.Digest // of the blob it came from, "" when it came from none
 	compressedSize int64
 	tarSplit       *os.File
+	keep           bool // AdoptOptions.KeepDuplicate
 	// applied is what the tar it was unpacked from left open; nil for a tree written in place.
 	applied *layer.Applied
 }
@@ -148,6 +157,9 @@ func (s *Store) adopt(parent string, t staged) (_ Layer, err error) {
 	}
 	defer lock.Unlock()
 	known, err := s.Layer(id)
+	if err == nil && t.keep {
+		return known, nil
+	}
 	if err == nil {
 		return known, os.RemoveAll(t.dir)
 	}

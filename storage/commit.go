@@ -31,6 +31,9 @@ func (s *Store) Commit(o CommitOptions) (img Image, err error) {
 	if err != nil {
 		return Image{}, err
 	}
+	if _, err := s.library(); err != nil { // see Adopt
+		return Image{}, err
+	}
 	lock, err := s.shared()
 	if err != nil {
 		return Image{}, err

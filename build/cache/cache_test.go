@@ -292,6 +292,34 @@ func TestMoveIntoTheStore(t *testing.T) {
 	}
 }
 
+// A layer that the store has already must stay readable for those who use it, and go with the last of
+// them.
+func TestADuplicateGoesWithItsLastUser(t *testing.T) {
+	c, s := open(t)
+	l := put(t, c, keyA, "same", false)
+	other, err := c.Find(keyA, "")
+	if other == nil || err != nil {
+		t.Fatalf("%v %v", other, err)
+	}
+	if err := os.Mkdir(filepath.Join(s.dir, "L"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Move("P", func(string) (string, error) { return "L", nil }); err != nil {
+		t.Fatal(err)
+	}
+	l.Release()
+	if got := read(t, other); got != "same" {
+		t.Errorf("a user reads %q", got)
+	}
+	other.Release()
+	if left, _ := os.ReadDir(filepath.Join(c.dir, "layers")); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	if r, err := c.Peek(keyA, ""); err != nil || r == nil || r.StoreLayer != "L" {
+		t.Errorf("the record is %+v, %v", r, err)
+	}
+}
+
 func adopt2(s *fakeStore) func(string) (string, error) {
 	return func(dir string) (string, error) { return "L2", os.Rename(dir, filepath.Join(s.dir, "L2")) }
 }

@@ -33,16 +33,32 @@ func (l *Layer) Release() {
 	l.release.Do(func() {
 		l.dir.Close()
 		l.lock.Close()
-		if !l.Once {
+		if !l.Once && !l.cache.spare(l.Key) {
 			return
 		}
-		if lock, err := TryLock(l.cache.lockPath(l.Key), true); lock != nil && err == nil {
+		lock, err := TryLock(l.cache.lockPath(l.Key), true)
+		if lock == nil || err != nil {
+			return // its other users do it
+		}
+		defer lock.Close()
+		if l.Once {
 			if l.cache.drop(l.Key) == nil {
 				lock.Remove()
 			}
-			lock.Close()
+		} else if l.cache.spare(l.Key) {
+			_ = l.cache.discard(l.cache.layerPath(l.Key)) // drop would do it at the latest
 		}
 	})
+}
+
+// spare tells that the tree of key is still in the cache although the store has the layer: it had an
+// equal one, and others were reading ours.
+func (c *Cache) spare(key string) bool {
+	if _, err := os.Lstat(c.layerPath(key)); err != nil {
+		return false
+	}
+	r, err := c.read(key)
+	return err == nil && r != nil && r.StoreLayer != ""
 }
 
 // Find gives the layer of key that was made on the identity below, held, or nil when there is none
@@ -129,7 +145,8 @@ func (c *Cache) usable(key string) (*Record, error) {
 }
 
 // Move brings the layer's tree into the image store by way of adopt, which renames dir away and
-// gives the id of the layer it became on top of parent. When another process moved it already,
+// gives the id of the layer it became on top of parent. When the store has such a layer already, adopt
+// leaves dir alone: it goes with the last Release. When another process moved it already,
 // adopt is not called. Afterwards StoreLayer and StoreParent tell where the tree is; they may name
 // another parent than the one asked for.
 func (l *Layer) Move(parent string, adopt func(dir string) (string, error)) error {

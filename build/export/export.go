@@ -174,7 +174,7 @@ func promote(ctx context.Context, o Options, infos []*storage.DiffInfo) ([]strin
 func settle(o Options, l *cache.Layer, parent string, info *storage.DiffInfo) (string, error) {
 	if l.StoreLayer == "" {
 		err := l.Move(parent, func(dir string) (string, error) {
-			made, err := o.Store.Adopt(parent, dir, l.Links, storage.AdoptOptions{Info: info, Epoch: o.Epoch})
+			made, err := o.Store.Adopt(parent, dir, l.Links, storage.AdoptOptions{Info: info, Epoch: o.Epoch, KeepDuplicate: true})
 			info = nil
 			return made.ID, err
 		})

@@ -21,8 +21,7 @@ var imagesVerb = verb{
 dhow images --filter label=stage=test --format '{{.ID}} {{.Repository}}'`,
 	detail: `Filters: before=IMAGE, since=IMAGE, until=TIME, dangling=true|false, label=KEY[=VALUE],
 reference=PATTERN. Columns: .ID .Repository .Tag .Digest .CreatedSince .CreatedAt .Size.`,
-	later: "tree",
-	max:   1, names: anImage,
+	max: 1, names: anImage,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			yes("all", "a", "Show all images; dhow keeps no intermediate ones"),
@@ -31,6 +30,7 @@ reference=PATTERN. Columns: .ID .Repository .Tag .Digest .CreatedSince .CreatedA
 			text("format", "", "Print with a Go `template`, \"table TEMPLATE\" or \"json\""),
 			yes("no-trunc", "", "Show whole ids"),
 			yes("quiet", "q", "Show only ids"),
+			yes("tree", "", "Draw which image builds on which, with the sizes shared with others and its own"),
 		}
 	},
 	run: runImages,
@@ -83,6 +83,13 @@ func runImages(c *call) error {
 	keep, err := imageFilters(c.list("filter"), s)
 	if err != nil {
 		return err
+	}
+	if c.Bool("tree") {
+		return imagesTree(c, s, func(img storage.Image) bool {
+			return keep.image(img) && slices.ContainsFunc(imageRows(img, true, true), func(row imageRow) bool {
+				return keep.name(row.Repository, row.Tag) && fits(c.Args().First(), row)
+			})
+		})
 	}
 	var rows []imageRow
 	seen := map[string]bool{}

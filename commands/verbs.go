@@ -6,11 +6,11 @@ var verbs = []*verb{
 	&buildVerb, &runVerb, &psVerb, &rmVerb,
 	// images
 	&imagesVerb, &pullVerb, &pushVerb, &tagVerb, &rmiVerb, &historyVerb, &saveVerb, &loadVerb, &importVerb,
-	&loginVerb, &logoutVerb,
+	&untagVerb, &imageExistsVerb, &imagePruneVerb, &loginVerb, &logoutVerb,
 	// everything
 	&inspectVerb, &imageInspectVerb, &containerInspectVerb,
 	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb,
-	&builderPruneVerb,
+	&builderPruneVerb, &systemDfVerb, &systemPruneVerb,
 	// dhow itself
 	&infoVerb, &unshareVerb, &versionVerb, &completionVerb, &manVerb, &helpVerb, &completeVerb,
 }

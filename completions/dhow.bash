@@ -19,18 +19,18 @@ _dhow() {
 		esac
 	done
 	case $verb in
-	'') flags='--root --config --help --version' values='--root --config' kind='words:bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare version volume' ;;
+	'') flags='--root --config --help --version' values='--root --config' kind='words:bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare untag version volume' ;;
 	builder) flags=--help kind='words:build prune' ;;
 	buildx) flags=--help kind='words:b build prune' ;;
 	container) flags=--help kind='words:inspect list ls ps remove rm run' ;;
-	image) flags=--help kind='words:build history import inspect list load ls pull push remove rm save tag' ;;
-	system) flags=--help kind='words:info' ;;
+	image) flags=--help kind='words:build exists history import inspect list load ls prune pull push remove rm save tag untag' ;;
+	system) flags=--help kind='words:df info prune' ;;
 	volume) flags=--help kind='words:create inspect list ls remove rm' ;;
 	'build' | 'image build' | 'builder build' | 'buildx build' | 'buildx b' | 'bud') flags='--add-host --build-arg --build-context --file -f --iidfile --label --load --network --no-cache --platform --progress --pull --quiet -q --secret --tag -t --target --help' values='--add-host --build-arg --build-context --file -f --iidfile --label --network --platform --progress --secret --tag -t --target' kind='file' ;;
 	'run' | 'container run') flags='--add-host --cap-add --cap-drop --cidfile --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --expose --group-add --hostname -h --init --interactive -i --label -l --label-file --mount --name --network --platform --publish -p --publish-all -P --pull --quiet -q --read-only --rm --security-opt --shm-size --sig-proxy --stop-signal --sysctl --tmpfs --tty -t --ulimit --user -u --volume -v --workdir -w --help' values='--add-host --cap-add --cap-drop --cidfile --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --expose --group-add --hostname -h --label -l --label-file --mount --name --network --platform --publish -p --pull --security-opt --shm-size --stop-signal --sysctl --tmpfs --ulimit --user -u --volume -v --workdir -w' kind='image' ;;
 	'ps' | 'container ls' | 'container list' | 'container ps') flags='--all -a --filter -f --format --last -n --latest -l --no-trunc --quiet -q --help' values='--filter -f --format --last -n' kind='' ;;
 	'rm' | 'container rm' | 'container remove') flags='--force -f --volumes -v --help' values='' kind='container' ;;
-	'images' | 'image ls' | 'image list') flags='--all -a --digests --filter -f --format --no-trunc --quiet -q --help' values='--filter -f --format' kind='image' ;;
+	'images' | 'image ls' | 'image list') flags='--all -a --digests --filter -f --format --no-trunc --quiet -q --tree --help' values='--filter -f --format' kind='image' ;;
 	'pull' | 'image pull') flags='--platform --quiet -q --help' values='--platform' kind='image' ;;
 	'push' | 'image push') flags='--quiet -q --help' values='' kind='image' ;;
 	'tag' | 'image tag') flags='--help' values='' kind='image' ;;
@@ -39,6 +39,9 @@ _dhow() {
 	'save' | 'image save') flags='--format --output -o --help' values='--format --output -o' kind='image' ;;
 	'load' | 'image load') flags='--input -i --quiet -q --help' values='--input -i' kind='file' ;;
 	'import' | 'image import') flags='--change -c --message -m --platform --help' values='--change -c --message -m --platform' kind='file' ;;
+	'untag' | 'image untag') flags='--help' values='' kind='image' ;;
+	'image exists') flags='--help' values='' kind='image' ;;
+	'image prune') flags='--all -a --filter --force -f --help' values='--filter' kind='' ;;
 	'login') flags='--password -p --password-stdin --username -u --help' values='--password -p --username -u' kind='' ;;
 	'logout') flags='--help' values='' kind='' ;;
 	'inspect') flags='--format -f --type --help' values='--format -f --type' kind='object' ;;
@@ -49,12 +52,14 @@ _dhow() {
 	'volume inspect') flags='--format -f --help' values='--format -f' kind='volume' ;;
 	'volume rm' | 'volume remove') flags='--force -f --help' values='' kind='volume' ;;
 	'builder prune' | 'buildx prune') flags='--all -a --filter --force -f --keep-storage --help' values='--filter --keep-storage' kind='' ;;
+	'system df') flags='--format --verbose -v --help' values='--format' kind='' ;;
+	'system prune') flags='--all -a --filter --force -f --volumes --help' values='--filter' kind='' ;;
 	'info' | 'system info') flags='--format -f --help' values='--format -f' kind='' ;;
 	'unshare') flags='--help' values='' kind='file' ;;
 	'version') flags='--format -f --help' values='--format -f' kind='' ;;
 	'completion') flags='--help' values='' kind='words:bash zsh fish' ;;
 	'man') flags='--help' values='' kind='' ;;
-	'help') flags='--help' values='' kind='words:bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare version volume' ;;
+	'help') flags='--help' values='' kind='words:bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare untag version volume' ;;
 	*) return ;;
 	esac
 	if [[ " $values " == *" $prev "* ]]; then

@@ -39,6 +39,7 @@ _dhow() {
 			'system:commands for systems'
 			'tag:Give an image one more name'
 			'unshare:Run a program of the host where dhow'\''s commands run'
+			'untag:Take names away from an image'
 			'version:Show the version'
 			'volume:commands for volumes'
 		)
@@ -57,10 +58,10 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd inspect list ls ps remove rm run; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		image)
-			if ((CURRENT == 2)); then compadd build history import inspect list load ls pull push remove rm save tag; return; fi
+			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		system)
-			if ((CURRENT == 2)); then compadd info; return; fi
+			if ((CURRENT == 2)); then compadd df info prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		volume)
 			if ((CURRENT == 2)); then compadd create inspect list ls remove rm; return; fi
@@ -178,6 +179,7 @@ _dhow() {
 				'*--no-trunc[Show whole ids]' \
 				'*--quiet[Show only ids]' \
 				'*-q[Show only ids]' \
+				'*--tree[Draw which image builds on which, with the sizes shared with others and its own]' \
 				'*: : _dhow_names image'
 			;;
 		'pull'|'image pull')
@@ -236,6 +238,22 @@ _dhow() {
 				'*-m+[Set the comment in the image'\''s history]: :_files' \
 				'*--platform=[Platform of the image]: :_files' \
 				'*: :_files'
+			;;
+		'untag'|'image untag')
+			_arguments -s \
+				'*: : _dhow_names image'
+			;;
+		'image exists')
+			_arguments -s \
+				'*: : _dhow_names image'
+			;;
+		'image prune')
+			_arguments -s \
+				'*--all[Remove images with names too]' \
+				'*-a[Remove images with names too]' \
+				'*--filter=[Remove only images for which key=value holds]: :_files' \
+				'*--force[Do not ask]' \
+				'*-f[Do not ask]'
 			;;
 		'login')
 			_arguments -s \
@@ -300,6 +318,21 @@ _dhow() {
 				'*-f[Do not ask]' \
 				'*--keep-storage=[Keep this much, the latest used]: :_files'
 			;;
+		'system df')
+			_arguments -s \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--verbose[Show every image, container, volume and cache entry]' \
+				'*-v[Show every image, container, volume and cache entry]'
+			;;
+		'system prune')
+			_arguments -s \
+				'*--all[Remove images with names, and the contents of cache mounts, too]' \
+				'*-a[Remove images with names, and the contents of cache mounts, too]' \
+				'*--filter=[Remove only that for which key=value holds]: :_files' \
+				'*--force[Do not ask]' \
+				'*-f[Do not ask]' \
+				'*--volumes[Remove anonymous volumes that no container has]'
+			;;
 		'info'|'system info')
 			_arguments -s \
 				'*--format=[Print with a Go template or "json"]: :_files' \
@@ -323,7 +356,7 @@ _dhow() {
 			;;
 		'help')
 			_arguments -s \
-				'*: :(bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare version volume)'
+				'*: :(bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare untag version volume)'
 			;;
 		esac
 		;;

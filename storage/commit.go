@@ -289,28 +289,3 @@ func (s *Store) Tag(image, name string) (err error) {
 	}
 	return s.flush("")
 }
-
-// Untag takes a name away; the image stays.
-func (s *Store) Untag(name string) (err error) {
-	names, err := fullNames([]string{name})
-	if err != nil {
-		return err
-	}
-	lock, err := s.shared()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	r, err := s.find(names[0])
-	if err != nil {
-		return err
-	}
-	lib, err := s.library()
-	if err != nil {
-		return err
-	}
-	if err := lib.RemoveNames(r.ID, names); err != nil {
-		return fmt.Errorf("untagging %s: %w", names[0], err)
-	}
-	return s.flush("")
-}

@@ -1,0 +1,103 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// PruneOptions guide PruneImages.
+type PruneOptions struct {
+	// All takes images with names too, not only those that lost theirs.
+	All bool
+	// Spare keeps an image; nil keeps none.
+	Spare func(Image) bool
+	// Users tells which containers use an image: these stay, whatever state the container is in.
+	Users func(Image) ([]User, error)
+}
+
+// PruneImages removes the images nobody uses, and the layers nobody needs any more. It gives what
+// went and the bytes of the layers among it.
+func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error) {
+	lock, err := s.exclusive()
+	if err != nil {
+		return Removal{}, 0, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	lib, err := s.library()
+	if err != nil {
+		return Removal{}, 0, err
+	}
+	images, err := s.Images()
+	if err != nil {
+		return Removal{}, 0, err
+	}
+	before, err := s.layerRecords()
+	if err != nil {
+		return Removal{}, 0, err
+	}
+	for _, img := range images {
+		if len(img.Names) > 0 && !o.All || o.Spare != nil && o.Spare(img) {
+			continue
+		}
+		if o.Users != nil {
+			users, err := o.Users(img)
+			if err != nil {
+				return rep, 0, fmt.Errorf("asking who uses image %s: %w", short(img.ID), err)
+			}
+			if len(users) > 0 {
+				continue
+			}
+		}
+		if err := lib.Delete(img.ID); err != nil {
+			return rep, 0, fmt.Errorf("deleting image %s: %w", short(img.ID), err)
+		}
+		rep.Untagged = append(append(rep.Untagged, img.Names...), img.Digests...)
+		rep.Deleted = append(rep.Deleted, "sha256:"+img.ID)
+	}
+	removed, err := s.sweep()
+	for _, id := range removed {
+		rep.Deleted = append(rep.Deleted, "sha256:"+id)
+		bytes += before[id].Size
+	}
+	if err != nil || len(rep.Deleted) == 0 {
+		return rep, bytes, err
+	}
+	return rep, bytes, s.flush("")
+}
+
+// Untag takes names away from an image; without any all it has. The image stays, without a name if
+// need be. ErrNotFound when a name is not the image's.
+func (s *Store) Untag(image string, names ...string) (err error) {
+	lib, err := s.library()
+	if err != nil {
+		return err
+	}
+	lock, err := s.shared()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	img, err := s.Lookup(image)
+	if err != nil {
+		return err
+	}
+	gone := img.Names
+	if len(names) > 0 {
+		gone = nil
+		for _, n := range names {
+			byName, full := nameUsed(img, n)
+			if !byName || !slices.Contains(img.Names, full) {
+				return fmt.Errorf("%s is no name of image %s: %w", n, short(img.ID), ErrNotFound)
+			}
+			gone = append(gone, full)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	if err := lib.RemoveNames(img.ID, gone); err != nil {
+		return fmt.Errorf("untagging %s: %w", image, err)
+	}
+	return s.flush("")
+}

@@ -1,0 +1,115 @@
+package storage
+
+import (
+	"slices"
+	"strings"
+)
+
+// Usage tells how much room the layers take, in bytes of their tars. Every layer is counted once.
+type Usage struct {
+	Images []ImageUsage // newest first
+	// ImageBytes is that of all layers of images; UnusedBytes of those that only images without a
+	// container have.
+	ImageBytes, UnusedBytes int64
+	// CacheBytes is that of layers the build cache keeps and no image has, ContainerBytes that of
+	// layers a container keeps whose image was removed.
+	CacheBytes, ContainerBytes int64
+}
+
+// ImageUsage is one image of a Usage.
+type ImageUsage struct {
+	Image
+	// Shared is the bytes of its layers that another image has too, Own of those only it has.
+	Shared, Own int64
+	// Parent is the ID of the image it builds on: the one with the most of its layers and no other;
+	// "" when there is none.
+	Parent string
+}
+
+// Usage looks at all layers. used tells whether a container uses an image; nil means none does.
+func (s *Store) Usage(used func(Image) bool) (Usage, error) {
+	images, err := s.Images()
+	if err != nil {
+		return Usage{}, err
+	}
+	layers, err := s.layerRecords()
+	if err != nil {
+		return Usage{}, err
+	}
+	pins, err := s.pins().Read()
+	if err != nil {
+		return Usage{}, err
+	}
+	holders, active := map[string]int{}, map[string]bool{}
+	for _, img := range images {
+		inUse := used != nil && used(img)
+		for _, l := range img.Layers {
+			holders[l.ID]++
+			active[l.ID] = active[l.ID] || inUse
+		}
+	}
+	var u Usage
+	for id := range holders {
+		u.ImageBytes += layers[id].Size
+		if !active[id] {
+			u.UnusedBytes += layers[id].Size
+		}
+	}
+	counted := map[string]bool{}
+	keep := func(kind string, total *int64) {
+		for id, owners := range pins {
+			if !slices.ContainsFunc(owners, func(o string) bool { return strings.HasPrefix(o, kind) }) {
+				continue
+			}
+			for ; id != "" && holders[id] == 0 && !counted[id]; id = layers[id].Parent {
+				counted[id] = true
+				*total += layers[id].Size
+			}
+		}
+	}
+	keep("container:", &u.ContainerBytes)
+	keep("cache:", &u.CacheBytes)
+	parents := parentsOf(images)
+	for _, img := range images {
+		one := ImageUsage{Image: img, Parent: parents[img.ID]}
+		for _, l := range img.Layers {
+			if holders[l.ID] > 1 {
+				one.Shared += layers[l.ID].Size
+			} else {
+				one.Own += layers[l.ID].Size
+			}
+		}
+		u.Images = append(u.Images, one)
+	}
+	return u, nil
+}
+
+// parentsOf gives the image each image builds on. Of images with the very same layers the oldest is
+// the one the others build on, as a tag or a changed config of it.
+func parentsOf(images []Image) map[string]string {
+	byTop := map[string][]Image{} // topmost layer, oldest first
+	for _, img := range slices.Backward(images) {
+		if n := len(img.Layers); n > 0 {
+			top := img.Layers[n-1].ID
+			byTop[top] = append(byTop[top], img)
+		}
+	}
+	parents := map[string]string{}
+	for _, img := range images {
+		n := len(img.Layers)
+		if n == 0 {
+			continue
+		}
+		if same := byTop[img.Layers[n-1].ID]; same[0].ID != img.ID {
+			parents[img.ID] = same[0].ID
+			continue
+		}
+		for i := n - 2; i >= 0; i-- {
+			if below := byTop[img.Layers[i].ID]; len(below) > 0 {
+				parents[img.ID] = below[0].ID
+				break
+			}
+		}
+	}
+	return parents
+}

@@ -29,6 +29,7 @@ import (
 	"github.com/dhow-containers/dhow/commands"
 	_ "github.com/dhow-containers/dhow/rootless/enter"
 	"github.com/dhow-containers/dhow/rootless/reexec"
+	"github.com/dhow-containers/dhow/run"
 	"github.com/dhow-containers/dhow/run/sandbox"
 	_ "github.com/dhow-containers/dhow/run/sandbox/reaper"
 )
@@ -40,6 +41,7 @@ var roles = []struct {
 	play func() bool
 }{
 	{"container init, started by run/sandbox", sandbox.Role},
+	{"monitor of a detached container, started by run", run.Role},
 	{"archive work in a chroot and mounts, started by the storage library", cstorage.Init},
 	{"the command of a binary whose own name looks like a role", renamed},
 }

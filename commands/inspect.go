@@ -23,11 +23,11 @@ var inspectVerb = verb{
 	usage: "[OPTIONS] NAME|ID [NAME|ID...]",
 	example: `dhow inspect app
 dhow inspect --format '{{json .Config.Env}}' app`,
-	later: "s/size",
-	min:   1, max: -1, names: anObject,
+	min: 1, max: -1, names: anObject,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			text("format", "f", "Print with a Go `template` or \"json\""),
+			yes("size", "s", "Show the sizes of containers"),
 			text("type", "", "Look only for this `kind`: container, image or volume"),
 		}
 	},
@@ -58,10 +58,12 @@ var containerInspectVerb = verb{
 	short:   "Show all about containers",
 	usage:   "[OPTIONS] CONTAINER [CONTAINER...]",
 	example: `dhow container inspect --format '{{.State.ExitCode}}' web`,
-	later:   "s/size",
 	min:     1, max: -1, names: aContainer,
 	flags: func() []cli.Flag {
-		return []cli.Flag{text("format", "f", "Print with a Go `template` or \"json\"")}
+		return []cli.Flag{
+			text("format", "f", "Print with a Go `template` or \"json\""),
+			yes("size", "s", "Show how much was written (SizeRw) and all sizes together (SizeRootFs)"),
+		}
 	},
 	run: func(c *call) error { return c.inspect(inspectContainer) },
 }

@@ -159,10 +159,10 @@ func (c *call) unknown(words []string) error {
 
 // laterVerbs are docker's and podman's verbs that are not there yet: they are refused by name, not
 // as spelling mistakes.
-var laterVerbs = map[string]bool{"attach": true, "commit": true, "compose": true, "cp": true, "create": true, "diff": true,
-	"events": true, "exec": true, "export": true, "kill": true, "login": true, "logout": true, "logs": true, "manifest": true,
-	"network": true, "pause": true, "port": true, "rename": true, "restart": true, "search": true, "start": true, "stats": true,
-	"stop": true, "system": true, "top": true, "unpause": true, "update": true, "wait": true}
+var laterVerbs = map[string]bool{"commit": true, "compose": true, "cp": true, "diff": true,
+	"events": true, "export": true, "login": true, "logout": true, "manifest": true,
+	"network": true, "pause": true, "search": true, "stats": true,
+	"system": true, "unpause": true, "update": true}
 
 func unknownCommand(words, near, group string) error {
 	e := &explain.Error{Text: fmt.Sprintf("unknown command: %q", "dhow "+words), Status: 1, Hint: `see "dhow --help"`}

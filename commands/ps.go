@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dhow-containers/dhow/commands/ui"
+	"github.com/dhow-containers/dhow/run"
 	"github.com/dhow-containers/dhow/run/network/port"
 	"github.com/dhow-containers/dhow/run/record"
 )
@@ -24,7 +25,6 @@ dhow ps -a --filter status=exited --format '{{.Names}} {{.Status}}'`,
 	detail: `Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=CODE, id=PREFIX, label=KEY[=VALUE],
 name=PART, network=NAME, status=created|running|exited, volume=NAME. Columns: .ID .Image .Command
 .CreatedAt .RunningFor .State .Status .Ports .Names .Labels .Label "KEY" .Mounts .Networks.`,
-	later: "s/size",
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			yes("all", "a", "Show containers that do not run, too"),
@@ -34,6 +34,7 @@ name=PART, network=NAME, status=created|running|exited, volume=NAME. Columns: .I
 			yes("latest", "l", "Show the container created last"),
 			yes("no-trunc", "", "Show whole ids and commands"),
 			yes("quiet", "q", "Show only ids"),
+			yes("size", "s", "Show how much each container has written"),
 		}
 	},
 	run: runPs,
@@ -64,6 +65,9 @@ const psTable = "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.St
 
 func runPs(c *call) error {
 	standard := psTable
+	if c.Bool("size") {
+		standard += "\t{{.Size}}"
+	}
 	if c.Bool("quiet") {
 		standard = onlyID
 	}
@@ -90,7 +94,15 @@ func runPs(c *call) error {
 		if !everything && f.State.Status != record.Running || !filters.keep(f) {
 			continue
 		}
-		rows = append(rows, containerRowOf(f, now, !c.Bool("no-trunc")))
+		row := containerRowOf(f, now, !c.Bool("no-trunc"))
+		if c.Bool("size") || strings.Contains(c.text("format"), ".Size") {
+			written, err := run.SizeWritten(f)
+			if err != nil {
+				return err
+			}
+			row.Size = fmt.Sprintf("%s (virtual %s)", ui.Size(written), ui.Size(written+c.imageSize(f)))
+		}
+		rows = append(rows, row)
 		if last > 0 && len(rows) == last {
 			break
 		}

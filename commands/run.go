@@ -20,21 +20,25 @@ var runVerb = verb{
 	short: "Run a command in a new container",
 	usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
 	example: `dhow run --rm -it debian bash
+dhow run -d --name web -p 8080:80 nginx
 dhow run --rm -v "$PWD:/src" -w /src golang go test ./...
 echo data | dhow run -i --rm alpine wc -c`,
 	detail: `Exit status: the command's own; 128 and the signal's number when a signal ended it; 127 when the
 command is not found, 126 when it can not be invoked, 125 when dhow failed.`,
-	later: `annotation a/attach blkio-weight blkio-weight-device cgroup-parent cgroupns cpu-count cpu-percent cpu-period cpu-quota
-cpu-rt-period cpu-rt-runtime c/cpu-shares cpus cpuset-cpus cpuset-mems d/detach detach-keys device device-cgroup-rule device-read-bps
-device-read-iops device-write-bps device-write-iops disable-content-trust gpus health-cmd health-interval health-retries
-health-start-interval health-start-period health-timeout io-maxbandwidth io-maxiops ip ip6 ipc isolation kernel-memory link
-link-local-ip log-driver log-opt mac-address m/memory memory-reservation memory-swap memory-swappiness net-alias network-alias
-no-healthcheck oom-kill-disable oom-score-adj pid pids-limit privileged restart runtime stop-timeout
-storage-opt use-api-socket userns uts volume-driver volumes-from`,
-	min: 1, max: -1, stop: true, names: anImage,
+	later: laterRunFlags,
+	min:   1, max: -1, stop: true, names: anImage,
 	flags: runFlags,
 	run:   runRun,
 }
+
+// laterRunFlags are docker's flags of run and create that are not there yet.
+const laterRunFlags = `annotation a/attach blkio-weight blkio-weight-device cgroup-parent cgroupns cpu-count cpu-percent cpu-period cpu-quota
+cpu-rt-period cpu-rt-runtime c/cpu-shares cpus cpuset-cpus cpuset-mems device device-cgroup-rule device-read-bps
+device-read-iops device-write-bps device-write-iops disable-content-trust gpus health-cmd health-interval health-retries
+health-start-interval health-start-period health-timeout io-maxbandwidth io-maxiops ip ip6 ipc isolation kernel-memory link
+link-local-ip mac-address m/memory memory-reservation memory-swap memory-swappiness net-alias network-alias
+no-healthcheck oom-kill-disable oom-score-adj pid pids-limit privileged restart runtime
+storage-opt use-api-socket userns uts volume-driver volumes-from`
 
 func runFlags() []cli.Flag {
 	return []cli.Flag{
@@ -42,6 +46,8 @@ func runFlags() []cli.Flag {
 		list("cap-add", "", "Add a `capability`"),
 		list("cap-drop", "", "Drop a `capability`, or ALL"),
 		text("cidfile", "", "Write the container's id to a `file`"),
+		yes("detach", "d", "Run in the background and print the container's id"),
+		text("detach-keys", "", "`keys` Keys that leave the container running, ctrl-p,ctrl-q"),
 		list("dns", "", "Ask this `address` for names instead of the host's resolvers"),
 		also(list("dns-option", "", "Set a resolver `option`"), "dns-opt"),
 		list("dns-search", "", "Set a search `domain`"),
@@ -56,6 +62,8 @@ func runFlags() []cli.Flag {
 		yes("interactive", "i", "Keep stdin open"),
 		list("label", "l", "`key=value` Set metadata"),
 		list("label-file", "", "Read labels from a `file`"),
+		text("log-driver", "", "`driver` How the output is kept: json-file (the default) or none"),
+		list("log-opt", "", "`key=value` Bound the log: max-size=10m, max-file=3"),
 		list("mount", "", "`key=value,…` Mount something: type=bind|volume|tmpfs,src=…,dst=…[,ro]"),
 		text("name", "", "`name` Name of the container"),
 		also(text("network", "", "`mode` Network: bridge (a private one, the default), none or host"), "net"),
@@ -70,6 +78,7 @@ func runFlags() []cli.Flag {
 		text("shm-size", "", "`size` Size of /dev/shm"),
 		&cli.BoolFlag{Name: "sig-proxy", Value: true, Usage: "Pass signals on to the container"},
 		text("stop-signal", "", "`signal` Signal that stops the container"),
+		text("stop-timeout", "", "`seconds` Time between the stop signal and the kill"),
 		list("sysctl", "", "`name=value` Set a kernel parameter"),
 		list("tmpfs", "", "`path[:options]` Mount a tmpfs"),
 		yes("tty", "t", "Give the container a terminal"),
@@ -81,6 +90,30 @@ func runFlags() []cli.Flag {
 }
 
 func runRun(c *call) error {
+	status, id := 0, ""
+	err := c.withImage(func(o run.Options) (err error) {
+		if o.Detached {
+			id, err = run.Detach(c.cancellable(), o)
+			return err
+		}
+		status, err = run.Run(context.Background(), o)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if id != "" {
+		_, err := fmt.Fprintln(c.out, id)
+		return err
+	}
+	if status != 0 {
+		return explain.Silent(status)
+	}
+	return nil
+}
+
+// withImage calls do with the options of the flags, and once more when the image had to be pulled.
+func (c *call) withImage(do func(run.Options) error) error {
 	o, policy, err := c.runOptions()
 	if err != nil {
 		return err
@@ -100,23 +133,17 @@ func runRun(c *call) error {
 			return explain.Tool(err)
 		}
 	}
-	status, err := run.Run(context.Background(), o)
+	err = do(o)
 	if errors.Is(err, storage.ErrNotFound) && policy == storage.PullMissing {
 		if err := c.pullFor(o, false); err != nil {
 			return explain.Tool(err)
 		}
-		status, err = run.Run(context.Background(), o)
+		err = do(o)
 	}
 	if errors.Is(err, storage.ErrNotFound) {
 		return &explain.Error{Text: "No such image: " + o.Image, Status: 125}
 	}
-	if err != nil {
-		return explain.Tool(err)
-	}
-	if status != 0 {
-		return explain.Silent(status)
-	}
-	return nil
+	return explain.Tool(err)
 }
 
 // pullFor brings the image of a run, with docker's words on stderr.
@@ -160,6 +187,7 @@ func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
 		Ulimits: c.list("ulimit"), Sysctls: c.list("sysctl"), StopSignal: c.text("stop-signal"),
 		Network: c.text("network"), AddHosts: c.list("add-host"), DNS: c.list("dns"), DNSSearch: c.list("dns-search"), DNSOptions: c.list("dns-option"),
 		Publish: c.list("publish"), PublishAll: c.Bool("publish-all"), Expose: c.list("expose"),
+		LogDriver: c.text("log-driver"), LogOptions: c.list("log-opt"), Detached: c.Bool("detach"),
 		NoSigProxy: !c.Bool("sig-proxy"), Stdin: os.Stdin, Stdout: c.out, Stderr: c.err,
 	}
 	policy := storage.PullPolicy(c.text("pull"))
@@ -171,13 +199,16 @@ func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
 		return o, "", explain.Usage(fmt.Errorf("invalid pull option: %q: must be one of \"always\", \"missing\" or \"never\"", policy))
 	}
 	var err error
+	if o.StopTimeout, err = c.seconds("stop-timeout"); err != nil {
+		return o, "", err
+	}
 	if o.Platform, err = platform(c.text("platform")); err != nil {
 		return o, "", err
 	}
 	if strings.TrimSpace(o.Image) == "" {
 		return o, "", explain.Usage(errors.New("invalid reference format: the image's name is empty"))
 	}
-	if o.Terminal && o.Interactive && !ui.Terminal(os.Stdin) {
+	if c.verb.name == "run" && !o.Detached && o.Terminal && o.Interactive && !ui.Terminal(os.Stdin) {
 		return o, "", &explain.Error{Text: "the input device is not a TTY", Hint: "leave out -t", Status: 1}
 	}
 	return o, policy, nil

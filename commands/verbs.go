@@ -4,6 +4,9 @@ package commands
 var verbs = []*verb{
 	// build and run
 	&buildVerb, &runVerb, &psVerb, &rmVerb,
+	// containers
+	&createVerb, &startVerb, &stopVerb, &restartVerb, &killVerb, &waitVerb, &attachVerb, &execVerb, &logsVerb,
+	&topVerb, &portVerb, &renameVerb, &containerPruneVerb,
 	// images
 	&imagesVerb, &pullVerb, &pushVerb, &tagVerb, &rmiVerb, &historyVerb, &saveVerb, &loadVerb, &importVerb,
 	&untagVerb, &imageExistsVerb, &imagePruneVerb, &loginVerb, &logoutVerb,

@@ -19,17 +19,30 @@ _dhow() {
 		esac
 	done
 	case $verb in
-	'') flags='--root --config --help --version' values='--root --config' kind='words:bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare untag version volume' ;;
+	'') flags='--root --config --help --version' values='--root --config' kind='words:attach bud build builder buildx completion container create exec help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
 	builder) flags=--help kind='words:build prune' ;;
 	buildx) flags=--help kind='words:b build prune' ;;
-	container) flags=--help kind='words:inspect list ls ps remove rm run' ;;
+	container) flags=--help kind='words:attach create exec inspect kill list logs ls port prune ps remove rename restart rm run start stop top wait' ;;
 	image) flags=--help kind='words:build exists history import inspect list load ls prune pull push remove rm save tag untag' ;;
 	system) flags=--help kind='words:df info prune' ;;
 	volume) flags=--help kind='words:create inspect list ls remove rm' ;;
 	'build' | 'image build' | 'builder build' | 'buildx build' | 'buildx b' | 'bud') flags='--add-host --build-arg --build-context --file -f --iidfile --label --load --network --no-cache --platform --progress --pull --quiet -q --secret --tag -t --target --help' values='--add-host --build-arg --build-context --file -f --iidfile --label --network --platform --progress --secret --tag -t --target' kind='file' ;;
-	'run' | 'container run') flags='--add-host --cap-add --cap-drop --cidfile --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --expose --group-add --hostname -h --init --interactive -i --label -l --label-file --mount --name --network --platform --publish -p --publish-all -P --pull --quiet -q --read-only --rm --security-opt --shm-size --sig-proxy --stop-signal --sysctl --tmpfs --tty -t --ulimit --user -u --volume -v --workdir -w --help' values='--add-host --cap-add --cap-drop --cidfile --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --expose --group-add --hostname -h --label -l --label-file --mount --name --network --platform --publish -p --pull --security-opt --shm-size --stop-signal --sysctl --tmpfs --ulimit --user -u --volume -v --workdir -w' kind='image' ;;
-	'ps' | 'container ls' | 'container list' | 'container ps') flags='--all -a --filter -f --format --last -n --latest -l --no-trunc --quiet -q --help' values='--filter -f --format --last -n' kind='' ;;
+	'run' | 'container run') flags='--add-host --cap-add --cap-drop --cidfile --detach -d --detach-keys --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --expose --group-add --hostname -h --init --interactive -i --label -l --label-file --log-driver --log-opt --mount --name --network --platform --publish -p --publish-all -P --pull --quiet -q --read-only --rm --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --sysctl --tmpfs --tty -t --ulimit --user -u --volume -v --workdir -w --help' values='--add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --expose --group-add --hostname -h --label -l --label-file --log-driver --log-opt --mount --name --network --platform --publish -p --pull --security-opt --shm-size --stop-signal --stop-timeout --sysctl --tmpfs --ulimit --user -u --volume -v --workdir -w' kind='image' ;;
+	'ps' | 'container ls' | 'container list' | 'container ps') flags='--all -a --filter -f --format --last -n --latest -l --no-trunc --quiet -q --size -s --help' values='--filter -f --format --last -n' kind='' ;;
 	'rm' | 'container rm' | 'container remove') flags='--force -f --volumes -v --help' values='' kind='container' ;;
+	'create' | 'container create') flags='--add-host --cap-add --cap-drop --cidfile --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --expose --group-add --hostname -h --init --interactive -i --label -l --label-file --log-driver --log-opt --mount --name --network --platform --publish -p --publish-all -P --pull --quiet -q --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --sysctl --tmpfs --tty -t --ulimit --user -u --volume -v --workdir -w --help' values='--add-host --cap-add --cap-drop --cidfile --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --expose --group-add --hostname -h --label -l --label-file --log-driver --log-opt --mount --name --network --platform --publish -p --pull --security-opt --shm-size --stop-signal --stop-timeout --sysctl --tmpfs --ulimit --user -u --volume -v --workdir -w' kind='image' ;;
+	'start' | 'container start') flags='--attach -a --detach-keys --interactive -i --sig-proxy --help' values='--detach-keys' kind='container' ;;
+	'stop' | 'container stop') flags='--signal -s --timeout -t --help' values='--signal -s --timeout -t' kind='container' ;;
+	'restart' | 'container restart') flags='--signal -s --timeout -t --help' values='--signal -s --timeout -t' kind='container' ;;
+	'kill' | 'container kill') flags='--signal -s --help' values='--signal -s' kind='container' ;;
+	'wait' | 'container wait') flags='--help' values='' kind='container' ;;
+	'attach' | 'container attach') flags='--detach-keys --no-stdin --sig-proxy --help' values='--detach-keys' kind='container' ;;
+	'exec' | 'container exec') flags='--detach -d --detach-keys --env -e --env-file --interactive -i --privileged --tty -t --user -u --workdir -w --help' values='--detach-keys --env -e --env-file --user -u --workdir -w' kind='container' ;;
+	'logs' | 'container logs') flags='--details --follow -f --since --tail -n --timestamps -t --until --help' values='--since --tail -n --until' kind='container' ;;
+	'top' | 'container top') flags='--help' values='' kind='container' ;;
+	'port' | 'container port') flags='--help' values='' kind='container' ;;
+	'rename' | 'container rename') flags='--help' values='' kind='container' ;;
+	'container prune') flags='--filter --force -f --help' values='--filter' kind='' ;;
 	'images' | 'image ls' | 'image list') flags='--all -a --digests --filter -f --format --no-trunc --quiet -q --tree --help' values='--filter -f --format' kind='image' ;;
 	'pull' | 'image pull') flags='--platform --quiet -q --help' values='--platform' kind='image' ;;
 	'push' | 'image push') flags='--quiet -q --help' values='' kind='image' ;;
@@ -44,9 +57,9 @@ _dhow() {
 	'image prune') flags='--all -a --filter --force -f --help' values='--filter' kind='' ;;
 	'login') flags='--password -p --password-stdin --username -u --help' values='--password -p --username -u' kind='' ;;
 	'logout') flags='--help' values='' kind='' ;;
-	'inspect') flags='--format -f --type --help' values='--format -f --type' kind='object' ;;
+	'inspect') flags='--format -f --size -s --type --help' values='--format -f --type' kind='object' ;;
 	'image inspect') flags='--format -f --help' values='--format -f' kind='image' ;;
-	'container inspect') flags='--format -f --help' values='--format -f' kind='container' ;;
+	'container inspect') flags='--format -f --size -s --help' values='--format -f' kind='container' ;;
 	'volume ls' | 'volume list') flags='--filter -f --format --quiet -q --help' values='--filter -f --format' kind='' ;;
 	'volume create') flags='--label --help' values='--label' kind='' ;;
 	'volume inspect') flags='--format -f --help' values='--format -f' kind='volume' ;;
@@ -59,7 +72,7 @@ _dhow() {
 	'version') flags='--format -f --help' values='--format -f' kind='' ;;
 	'completion') flags='--help' values='' kind='words:bash zsh fish' ;;
 	'man') flags='--help' values='' kind='' ;;
-	'help') flags='--help' values='' kind='words:bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare untag version volume' ;;
+	'help') flags='--help' values='' kind='words:attach bud build builder buildx completion container create exec help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
 	*) return ;;
 	esac
 	if [[ " $values " == *" $prev "* ]]; then

@@ -12,12 +12,15 @@ _dhow() {
 	case $state in
 	verb)
 		commands=(
+			'attach:Connect to a running container'\''s input and output'
 			'bud:Build an image from a Dockerfile'
 			'build:Build an image from a Dockerfile'
 			'builder:commands for builders'
 			'buildx:commands for buildxs'
 			'completion:Print completion for a shell'
 			'container:commands for containers'
+			'create:Make a container without starting it'
+			'exec:Run a command in a running container'
 			'help:Show help for a command'
 			'history:Show the steps an image was made of'
 			'image:commands for images'
@@ -25,23 +28,32 @@ _dhow() {
 			'import:Make an image of a tar of a root filesystem'
 			'info:Show what dhow found on this host and what it keeps'
 			'inspect:Show all about containers, images or volumes'
+			'kill:Send a signal to running containers, SIGKILL at first'
 			'load:Read images from an archive'
 			'login:Keep an account of a registry'
 			'logout:Forget an account of a registry'
+			'logs:Show what a container has written'
 			'man:Print the manual page'
+			'port:Show the published ports of a container'
 			'ps:List containers'
 			'pull:Download an image from a registry'
 			'push:Upload an image to a registry'
+			'rename:Give a container another name'
+			'restart:Stop and start containers'
 			'rm:Remove containers'
 			'rmi:Remove images'
 			'run:Run a command in a new container'
 			'save:Write images to an archive'
+			'start:Start containers that do not run'
+			'stop:Stop running containers'
 			'system:commands for systems'
 			'tag:Give an image one more name'
+			'top:Show the processes of a container'
 			'unshare:Run a program of the host where dhow'\''s commands run'
 			'untag:Take names away from an image'
 			'version:Show the version'
 			'volume:commands for volumes'
+			'wait:Wait until containers have ended and print their exit statuses'
 		)
 		_describe command commands
 		;;
@@ -55,7 +67,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd b build prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		container)
-			if ((CURRENT == 2)); then compadd inspect list ls ps remove rm run; return; fi
+			if ((CURRENT == 2)); then compadd attach create exec inspect kill list logs ls port prune ps remove rename restart rm run start stop top wait; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		image)
 			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
@@ -97,6 +109,9 @@ _dhow() {
 				'*--cap-add=[Add a capability]: :_files' \
 				'*--cap-drop=[Drop a capability, or ALL]: :_files' \
 				'*--cidfile=[Write the container'\''s id to a file]: :_files' \
+				'*--detach[Run in the background and print the container'\''s id]' \
+				'*-d[Run in the background and print the container'\''s id]' \
+				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :_files' \
 				'*--dns=[Ask this address for names instead of the host'\''s resolvers]: :_files' \
 				'*--dns-option=[Set a resolver option]: :_files' \
 				'*--dns-search=[Set a search domain]: :_files' \
@@ -115,6 +130,8 @@ _dhow() {
 				'*--label=[Set metadata]: :_files' \
 				'*-l+[Set metadata]: :_files' \
 				'*--label-file=[Read labels from a file]: :_files' \
+				'*--log-driver=[How the output is kept  json-file (the default) or none]: :_files' \
+				'*--log-opt=[Bound the log  max-size=10m, max-file=3]: :_files' \
 				'*--mount=[Mount something  type=bind|volume|tmpfs,src=…,dst=…(,ro)]: :_files' \
 				'*--name=[Name of the container]: :_files' \
 				'*--network=[Network  bridge (a private one, the default), none or host]: :(bridge none host)' \
@@ -132,6 +149,7 @@ _dhow() {
 				'*--shm-size=[Size of /dev/shm]: :_files' \
 				'*--sig-proxy[Pass signals on to the container (default true)]' \
 				'*--stop-signal=[Signal that stops the container]: :_files' \
+				'*--stop-timeout=[Time between the stop signal and the kill]: :_files' \
 				'*--sysctl=[Set a kernel parameter]: :_files' \
 				'*--tmpfs=[Mount a tmpfs]: :_files' \
 				'*--tty[Give the container a terminal]' \
@@ -158,7 +176,9 @@ _dhow() {
 				'*-l[Show the container created last]' \
 				'*--no-trunc[Show whole ids and commands]' \
 				'*--quiet[Show only ids]' \
-				'*-q[Show only ids]'
+				'*-q[Show only ids]' \
+				'*--size[Show how much each container has written]' \
+				'*-s[Show how much each container has written]'
 			;;
 		'rm'|'container rm'|'container remove')
 			_arguments -s \
@@ -167,6 +187,155 @@ _dhow() {
 				'*--volumes[Remove its anonymous volumes too]' \
 				'*-v[Remove its anonymous volumes too]' \
 				'*: : _dhow_names container'
+			;;
+		'create'|'container create')
+			_arguments -s \
+				'*--add-host=[Add a line to /etc/hosts]: :_files' \
+				'*--cap-add=[Add a capability]: :_files' \
+				'*--cap-drop=[Drop a capability, or ALL]: :_files' \
+				'*--cidfile=[Write the container'\''s id to a file]: :_files' \
+				'*--dns=[Ask this address for names instead of the host'\''s resolvers]: :_files' \
+				'*--dns-option=[Set a resolver option]: :_files' \
+				'*--dns-search=[Set a search domain]: :_files' \
+				'*--domainname=[NIS domain name]: :_files' \
+				'*--entrypoint=[Run this program instead of the image'\''s entrypoint]: :_files' \
+				'*--env=[Set a variable; NAME alone takes it from the environment]: :_files' \
+				'*-e+[Set a variable; NAME alone takes it from the environment]: :_files' \
+				'*--env-file=[Read variables from a file]: :_files' \
+				'*--expose=[Make a port known, as EXPOSE of an image does  80, 53/udp, 8000-8010]: :_files' \
+				'*--group-add=[Join one more group]: :_files' \
+				'*--hostname=[Host name]: :_files' \
+				'*-h+[Host name]: :_files' \
+				'*--init[Run an init that passes signals on and reaps processes]' \
+				'*--interactive[Keep stdin open]' \
+				'*-i[Keep stdin open]' \
+				'*--label=[Set metadata]: :_files' \
+				'*-l+[Set metadata]: :_files' \
+				'*--label-file=[Read labels from a file]: :_files' \
+				'*--log-driver=[How the output is kept  json-file (the default) or none]: :_files' \
+				'*--log-opt=[Bound the log  max-size=10m, max-file=3]: :_files' \
+				'*--mount=[Mount something  type=bind|volume|tmpfs,src=…,dst=…(,ro)]: :_files' \
+				'*--name=[Name of the container]: :_files' \
+				'*--network=[Network  bridge (a private one, the default), none or host]: :(bridge none host)' \
+				'*--platform=[Platform of the image]: :_files' \
+				'*--publish=[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
+				'*-p+[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
+				'*--publish-all[Publish every exposed port to a free one of the host]' \
+				'*-P[Publish every exposed port to a free one of the host]' \
+				'*--pull=[Pull the image before  always, missing or never (default "missing")]: :(always missing never)' \
+				'*--quiet[Show no progress of a pull]' \
+				'*-q[Show no progress of a pull]' \
+				'*--read-only[Mount the root filesystem read-only]' \
+				'*--rm[Remove the container when it ends]' \
+				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE]: :_files' \
+				'*--shm-size=[Size of /dev/shm]: :_files' \
+				'*--stop-signal=[Signal that stops the container]: :_files' \
+				'*--stop-timeout=[Time between the stop signal and the kill]: :_files' \
+				'*--sysctl=[Set a kernel parameter]: :_files' \
+				'*--tmpfs=[Mount a tmpfs]: :_files' \
+				'*--tty[Give the container a terminal]' \
+				'*-t[Give the container a terminal]' \
+				'*--ulimit=[Set a limit]: :_files' \
+				'*--user=[Run as this user, by name or number]: :_files' \
+				'*-u+[Run as this user, by name or number]: :_files' \
+				'*--volume=[Mount a directory or volume]: :_files' \
+				'*-v+[Mount a directory or volume]: :_files' \
+				'*--workdir=[Working directory]: :_files' \
+				'*-w+[Working directory]: :_files' \
+				'1: : _dhow_names image' '*::command:_normal'
+			;;
+		'start'|'container start')
+			_arguments -s \
+				'*--attach[Show the output, pass signals on, and end with the container'\''s exit status]' \
+				'*-a[Show the output, pass signals on, and end with the container'\''s exit status]' \
+				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :_files' \
+				'*--interactive[Pass stdin on]' \
+				'*-i[Pass stdin on]' \
+				'*--sig-proxy[Pass signals on to the container (default true)]' \
+				'*: : _dhow_names container'
+			;;
+		'stop'|'container stop')
+			_arguments -s \
+				'*--signal=[Signal to ask with instead of the container'\''s own]: :_files' \
+				'*-s+[Signal to ask with instead of the container'\''s own]: :_files' \
+				'*--timeout=[Time before the kill; -1 waits for ever]: :_files' \
+				'*-t+[Time before the kill; -1 waits for ever]: :_files' \
+				'*: : _dhow_names container'
+			;;
+		'restart'|'container restart')
+			_arguments -s \
+				'*--signal=[Signal to ask with instead of the container'\''s own]: :_files' \
+				'*-s+[Signal to ask with instead of the container'\''s own]: :_files' \
+				'*--timeout=[Time before the kill; -1 waits for ever]: :_files' \
+				'*-t+[Time before the kill; -1 waits for ever]: :_files' \
+				'*: : _dhow_names container'
+			;;
+		'kill'|'container kill')
+			_arguments -s \
+				'*--signal=[Signal, by name or number]: :_files' \
+				'*-s+[Signal, by name or number]: :_files' \
+				'*: : _dhow_names container'
+			;;
+		'wait'|'container wait')
+			_arguments -s \
+				'*: : _dhow_names container'
+			;;
+		'attach'|'container attach')
+			_arguments -s \
+				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :_files' \
+				'*--no-stdin[Pass no input on]' \
+				'*--sig-proxy[Pass signals on to the container (default true)]' \
+				'*: : _dhow_names container'
+			;;
+		'exec'|'container exec')
+			_arguments -s \
+				'*--detach[Do not wait for the command]' \
+				'*-d[Do not wait for the command]' \
+				'*--detach-keys=[Keys that leave the command running, ctrl-p,ctrl-q]: :_files' \
+				'*--env=[Set a variable; NAME alone takes it from the environment]: :_files' \
+				'*-e+[Set a variable; NAME alone takes it from the environment]: :_files' \
+				'*--env-file=[Read variables from a file]: :_files' \
+				'*--interactive[Keep stdin open]' \
+				'*-i[Keep stdin open]' \
+				'*--privileged[Give the command all capabilities of the container'\''s user namespace]' \
+				'*--tty[Give the command a terminal]' \
+				'*-t[Give the command a terminal]' \
+				'*--user=[Run as this user, by name or number]: :_files' \
+				'*-u+[Run as this user, by name or number]: :_files' \
+				'*--workdir=[Working directory]: :_files' \
+				'*-w+[Working directory]: :_files' \
+				'1: : _dhow_names container' '*::command:_normal'
+			;;
+		'logs'|'container logs')
+			_arguments -s \
+				'*--details[Show extra attributes; this log has none]' \
+				'*--follow[Go on with what is written]' \
+				'*-f[Go on with what is written]' \
+				'*--since=[Show only what was written since]: :_files' \
+				'*--tail=[Show only the last lines (default "all")]: :_files' \
+				'*-n+[Show only the last lines (default "all")]: :_files' \
+				'*--timestamps[Show when each line was written]' \
+				'*-t[Show when each line was written]' \
+				'*--until=[Show only what was written before]: :_files' \
+				'*: : _dhow_names container'
+			;;
+		'top'|'container top')
+			_arguments -s \
+				'*: : _dhow_names container'
+			;;
+		'port'|'container port')
+			_arguments -s \
+				'*: : _dhow_names container'
+			;;
+		'rename'|'container rename')
+			_arguments -s \
+				'*: : _dhow_names container'
+			;;
+		'container prune')
+			_arguments -s \
+				'*--filter=[Remove only those for which key=value holds]: :_files' \
+				'*--force[Do not ask]' \
+				'*-f[Do not ask]'
 			;;
 		'images'|'image ls'|'image list')
 			_arguments -s \
@@ -270,6 +439,8 @@ _dhow() {
 			_arguments -s \
 				'*--format=[Print with a Go template or "json"]: :_files' \
 				'*-f+[Print with a Go template or "json"]: :_files' \
+				'*--size[Show the sizes of containers]' \
+				'*-s[Show the sizes of containers]' \
 				'*--type=[Look only for this kind  container, image or volume]: :_files' \
 				'*: : _dhow_names object'
 			;;
@@ -283,6 +454,8 @@ _dhow() {
 			_arguments -s \
 				'*--format=[Print with a Go template or "json"]: :_files' \
 				'*-f+[Print with a Go template or "json"]: :_files' \
+				'*--size[Show how much was written (SizeRw) and all sizes together (SizeRootFs)]' \
+				'*-s[Show how much was written (SizeRw) and all sizes together (SizeRootFs)]' \
 				'*: : _dhow_names container'
 			;;
 		'volume ls'|'volume list')
@@ -356,7 +529,7 @@ _dhow() {
 			;;
 		'help')
 			_arguments -s \
-				'*: :(bud build builder buildx completion container help history image images import info inspect load login logout man ps pull push rm rmi run save system tag unshare untag version volume)'
+				'*: :(attach bud build builder buildx completion container create exec help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait)'
 			;;
 		esac
 		;;

@@ -35,6 +35,7 @@ type container struct {
 	initDir string // where this binary is shown for --init
 	owners  *ownership.Supervisor
 	box     *sandbox.Container
+	streams *sandbox.Stdio // made for the payload; nil for those of the caller
 	started record.State
 	ports   *network.Listeners // nil when nothing is published
 	cidFile bool               // written, so removed when there is no container after all
@@ -52,7 +53,8 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 		Terminal: o.Terminal, OpenStdin: o.Interactive, AutoRemove: o.Remove, ReadOnly: o.ReadOnly, Init: o.Init,
 		CapAdd: o.CapAdd, CapDrop: o.CapDrop, SecurityOpt: o.SecurityOpt,
 		Network: string(w.network.Mode), Hostname: w.Hostname,
-		User: o.User, WorkingDir: o.WorkingDir, StopSignal: o.StopSignal,
+		User: o.User, WorkingDir: o.WorkingDir, StopSignal: o.StopSignal, StopTimeout: o.StopTimeout,
+		LogDriver: o.LogDriver, LogOptions: w.logOptions, StdinOnce: o.Interactive && !o.Detached,
 	}
 	if rec.Hostname == "" {
 		rec.Hostname = rec.ID[:12]
@@ -66,6 +68,9 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 	if rec.StopSignal == "" {
 		rec.StopSignal = img.StopSignal
 	}
+	if rec.StopTimeout == nil {
+		rec.StopTimeout = img.StopTimeout
+	}
 	for k, v := range img.Labels {
 		if _, own := rec.Labels[k]; !own {
 			rec.Labels[k] = v
@@ -76,6 +81,13 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 	}
 	if rec.Args, err = spec.Args(specImage(chain.Image.Config), w.Wishes); err != nil {
 		return nil, err
+	}
+	rec.Entrypoint = img.Entrypoint
+	if w.EntrypointSet {
+		rec.Entrypoint = w.Entrypoint
+	}
+	if len(rec.Entrypoint) == 1 && rec.Entrypoint[0] == "" {
+		rec.Entrypoint = nil
 	}
 	rec.Env = spec.Env(specImage(chain.Image.Config), w.Wishes)
 	exposed := port.Exposed(slices.Collect(maps.Keys(img.ExposedPorts)))
@@ -160,7 +172,7 @@ func (c *container) start(ctx context.Context) error {
 		return err
 	}
 	request := sandbox.Request{
-		ID: c.entry.ID, StateDir: filepath.Join(c.entry.Dir(), "sandbox"),
+		ID: c.entry.ID, StateDir: c.stateDir(),
 		Rootfs: c.work.Merged(), Spec: s, Mapping: c.o.Mapping, Stdio: stdio, Owners: c.owners,
 	}
 	if c.w.network.Mode == network.Private {
@@ -205,8 +217,14 @@ func (c *container) startOwners(p spec.Process) error {
 	return err
 }
 
+// stateDir is where the sandbox keeps its files while the container runs.
+func (c *container) stateDir() string { return filepath.Join(c.entry.Dir(), "sandbox") }
+
 // stdio says what the payload reads and writes.
 func (c *container) stdio() (sandbox.Stdio, error) {
+	if c.streams != nil {
+		return *c.streams, nil
+	}
 	s := sandbox.Stdio{Out: c.o.Stdout, Err: c.o.Stderr, Terminal: c.o.Terminal}
 	if c.o.Interactive {
 		s.In = c.o.Stdin
@@ -234,6 +252,7 @@ func isTerminal(f *os.File) bool {
 // end records the exit, or removes the container when that was asked for.
 func (c *container) end(status int) error {
 	err := c.teardown()
+	err = errors.Join(err, c.entry.Announce(status))
 	if c.o.Remove {
 		return errors.Join(err, c.remove())
 	}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func (c *container) mountInit() (string, error) {
 		return "", fmt.Errorf("finding this program for --init: %s was replaced or removed meanwhile: try again", strings.TrimSuffix(exe, " (deleted)"))
 	}
 	dir := filepath.Join(c.entry.Dir(), "init")
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", fmt.Errorf("preparing --init: %w", err)
 	}
 	// The layers of an overlay must not lie in each other; on a filesystem of its own this one does

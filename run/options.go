@@ -19,8 +19,10 @@ type Options struct {
 	Remove      bool   // --rm
 	Interactive bool   // -i: stdin is the container's; otherwise the container reads nothing
 	Terminal    bool   // -t
-	// Detach is -d; not supported yet.
-	CIDFile string // --cidfile: the id is written there; must not exist
+	// Detached says that the container is to run without the caller: Detach, and Create for a start
+	// without -a.
+	Detached bool
+	CIDFile  string // --cidfile: the id is written there; must not exist
 
 	Env           []string // -e: "NAME=value", or "NAME" to pass the caller's variable on
 	EnvFiles      []string // --env-file
@@ -46,6 +48,9 @@ type Options struct {
 	Ulimits         []string // "nofile=1024:4096"
 	Sysctls         []string // "net.core.somaxconn=1024"
 	StopSignal      string   // "SIGTERM", "15"
+	StopTimeout     *int     // --stop-timeout in seconds; nil is the image's, then 10
+	LogDriver       string   // --log-driver: "", "json-file", "none"
+	LogOptions      []string // --log-opt: "max-size=10m"
 
 	Network    string   // "", "bridge", "default", "private", "none", "host"
 	AddHosts   []string // --add-host

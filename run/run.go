@@ -40,16 +40,26 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	if err != nil {
 		return 125, err
 	}
+	if !o.Remove {
+		if err := c.save(); err != nil {
+			return 125, errors.Join(err, c.discard())
+		}
+	}
 	if err := c.prepare(); err != nil {
 		return 125, errors.Join(err, c.discard())
 	}
-	if err := c.start(ctx); err != nil {
-		return 125, c.giveUp(err)
+	s := &service{ending: make(chan struct{})}
+	if err := s.open(c); err != nil {
+		return 125, errors.Join(err, c.discard())
 	}
+	if err := c.start(ctx); err != nil {
+		return 125, c.giveUp(errors.Join(err, s.end()))
+	}
+	s.serve(c)
 	hurried()
 	signals.forward(c.box)
 	status, err = c.box.Wait()
-	return status, errors.Join(err, c.end(status))
+	return status, errors.Join(err, s.end(), c.end(status))
 }
 
 // hurry makes the runtime do nothing beside a start, which is a chain of waits too short for garbage

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/dhow-containers/dhow/run/log"
 	"github.com/dhow-containers/dhow/run/network"
 	"github.com/dhow-containers/dhow/run/network/port"
 	"github.com/dhow-containers/dhow/run/record"
@@ -18,6 +19,8 @@ type wishes struct {
 	publish []port.Mapping
 	expose  []port.Port
 	labels  map[string]string
+	// logOptions are those of --log-opt, by name.
+	logOptions map[string]string
 }
 
 func (o *Options) defaults() {
@@ -55,7 +58,7 @@ func (o Options) wishes() (wishes, error) {
 		}
 	}
 	for _, step := range []func(*wishes) error{
-		o.readEnv, o.readLabels, o.readMounts, o.readSecurity, o.readLimits, o.readNetwork,
+		o.readEnv, o.readLabels, o.readMounts, o.readSecurity, o.readLimits, o.readNetwork, o.readLog,
 	} {
 		if err := step(&w); err != nil {
 			return w, err
@@ -161,6 +164,26 @@ func (o Options) readNetwork(w *wishes) error {
 		o.warn("Published ports are discarded when using %s network mode", mode)
 	}
 	return w.network.Validate()
+}
+
+func (o Options) readLog(w *wishes) error {
+	for _, s := range o.LogOptions {
+		k, v, ok := strings.Cut(s, "=")
+		if !ok || k == "" {
+			return fmt.Errorf("invalid --log-opt: %q", s)
+		}
+		if w.logOptions == nil {
+			w.logOptions = map[string]string{}
+		}
+		w.logOptions[k] = v
+	}
+	if o.StopSignal != "" {
+		if _, err := ParseSignal(o.StopSignal); err != nil {
+			return err
+		}
+	}
+	_, err := log.ParseOptions(o.LogDriver, w.logOptions)
+	return err
 }
 
 func (o Options) readLabels(w *wishes) error {

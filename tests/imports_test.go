@@ -15,7 +15,7 @@ const module = "github.com/dhow-containers/dhow"
 // mayImport is the table of the house: which rooms a room may use. Doors use work, work uses ground;
 // on the ground storage may know rootless, and dockerfile knows nothing of ours.
 var mayImport = map[string][]string{
-	"":            {"commands", "run/sandbox", "rootless", "storage"}, // main.go: the role table
+	"":            {"commands", "run", "rootless", "storage"}, // main.go: the role table
 	"commands":    {"build", "run", "storage", "rootless", "dockerfile", "completions"},
 	"build":       {"run/spec", "run/sandbox", "run/network", "run/seccomp", "storage", "rootless", "dockerfile"},
 	"run":         {"storage", "rootless"},

@@ -36,7 +36,9 @@ type Hub struct {
 	stdin  *os.File // write end; nil when closed or never open
 	pumps  sync.WaitGroup
 	ended  chan struct{}
+	hurry  chan struct{} // closed by Hurry
 	once   sync.Once
+	rush   sync.Once
 	out    []*os.File // read ends
 	child  []*os.File // the payload's ends
 }
@@ -51,8 +53,11 @@ type guest struct {
 
 // NewHub makes a hub that keeps output in w, which may be nil.
 func NewHub(w *log.Writer) *Hub {
-	return &Hub{log: w, guests: map[*guest]bool{}, ended: make(chan struct{})}
+	return &Hub{log: w, guests: map[*guest]bool{}, ended: make(chan struct{}), hurry: make(chan struct{})}
 }
+
+// Hurry makes output no longer wait for callers that do not read.
+func (h *Hub) Hurry() { h.rush.Do(func() { close(h.hurry) }) }
 
 // Open makes the payload's streams: stdin only when it is wanted, and one output for both with a
 // terminal. The files are to be closed by Started.
@@ -138,7 +143,13 @@ func (h *Hub) pass(stream byte, data []byte) {
 	for _, g := range guests {
 		select {
 		case g.queue <- frame:
+			continue
+		default:
+		}
+		select {
+		case g.queue <- frame:
 		case <-g.gone:
+		case <-h.hurry:
 		case <-h.ended:
 		}
 	}
@@ -230,6 +241,7 @@ func (h *Hub) Finish(limit time.Duration) error {
 	select {
 	case <-done:
 	case <-time.After(limit):
+		h.Hurry()
 	}
 	return h.Close()
 }

@@ -63,30 +63,42 @@ func (b Book) Wait(ctx context.Context, f Found) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: %s", ErrNotFound, f.ID)
 	}
-	released := make(chan error, 1)
-	go func() {
-		err := unix.EINTR
-		for err == unix.EINTR {
-			err, _ = unix.Flock(int(lock.Fd()), unix.LOCK_SH).(unix.Errno)
-		}
-		if err != 0 {
-			released <- err
-			return
-		}
-		released <- nil
+	type end struct {
+		status int
+		err    error
+	}
+	ended := make(chan end, 1)
+	go func() { // it ends with the container, whoever still waits for it
+		status, err := announced(lock)
+		lock.Close()
+		ended <- end{status, err}
 	}()
 	select {
 	case <-ctx.Done():
-		return 0, ctx.Err() // the goroutine ends with the process
-	case err := <-released:
-		defer lock.Close()
-		if err != nil {
-			return 0, fmt.Errorf("waiting for container %s: %w", f.ID, err)
+		return 0, ctx.Err()
+	case e := <-ended:
+		if e.err != nil {
+			return 0, fmt.Errorf("waiting for container %s: %w", f.ID, e.err)
 		}
+		return e.status, nil
+	}
+}
+
+// announced waits for the lock and reads what Announce has left.
+func announced(lock *os.File) (int, error) {
+	for {
+		err := unix.Flock(int(lock.Fd()), unix.LOCK_SH)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		break
 	}
 	said, err := io.ReadAll(io.NewSectionReader(lock, 0, 16))
 	if err != nil {
-		return 0, fmt.Errorf("waiting for container %s: %w", f.ID, err)
+		return 0, err
 	}
 	status, err := strconv.Atoi(strings.TrimSpace(string(said)))
 	if err != nil {

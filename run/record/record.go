@@ -40,6 +40,7 @@ type Container struct {
 	Layers []string `json:"layers"`
 
 	Args       []string          `json:"args"` // entrypoint and command
+	Entrypoint []string          `json:"entrypoint,omitempty"`
 	Env        []string          `json:"env,omitempty"`
 	WorkingDir string            `json:"workingDir,omitempty"`
 	User       string            `json:"user,omitempty"`

@@ -1,0 +1,170 @@
+package commands
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/dhow-containers/dhow/run"
+	"github.com/dhow-containers/dhow/run/log"
+	"github.com/dhow-containers/dhow/run/network/port"
+	"github.com/dhow-containers/dhow/run/record"
+)
+
+// containerDocument is what inspect shows of a container, in docker's names.
+type containerDocument struct {
+	Id      string // docker's spelling, which templates use
+	Created string
+	Path    string
+	Args    []string
+	State   struct {
+		Status     string
+		Running    bool
+		Paused     bool
+		Restarting bool
+		OOMKilled  bool
+		Dead       bool
+		Pid        int
+		ExitCode   int
+		Error      string
+		StartedAt  string
+		FinishedAt string
+	}
+	Image          string
+	ResolvConfPath string
+	HostnamePath   string
+	HostsPath      string
+	LogPath        string
+	Name           string
+	RestartCount   int
+	Driver         string
+	Platform       string
+	SizeRw         *int64 `json:",omitempty"`
+	SizeRootFs     *int64 `json:",omitempty"`
+	HostConfig     struct {
+		Binds     []string
+		LogConfig struct {
+			Type   string
+			Config map[string]string
+		}
+		RestartPolicy struct {
+			Name              string
+			MaximumRetryCount int
+		}
+		NetworkMode    string
+		PortBindings   map[string][]port.HostBinding
+		AutoRemove     bool
+		CapAdd         []string
+		CapDrop        []string
+		ReadonlyRootfs bool
+		SecurityOpt    []string
+		Init           bool
+	}
+	GraphDriver struct {
+		Name string
+		Data map[string]string
+	}
+	Mounts []containerMount
+	Config struct {
+		Hostname   string
+		User       string
+		Tty        bool
+		OpenStdin  bool
+		StdinOnce  bool
+		Env        []string
+		Cmd        []string
+		Image      string
+		WorkingDir string
+		Entrypoint []string
+		Labels     map[string]string
+		StopSignal string `json:",omitempty"`
+		// StopTimeout is in seconds.
+		StopTimeout *int `json:",omitempty"`
+		// ExposedPorts are keyed by "80/tcp".
+		ExposedPorts map[string]struct{} `json:",omitempty"`
+	}
+	NetworkSettings struct {
+		Ports map[string][]port.HostBinding
+	}
+}
+
+type containerMount struct {
+	Type        string
+	Name        string `json:",omitempty"`
+	Source      string
+	Destination string
+	Mode        string
+	RW          bool
+}
+
+func inspectContainer(c *call, name string) (any, error) {
+	f, err := c.container(name)
+	if err != nil {
+		return nil, err
+	}
+	var d containerDocument
+	d.Id, d.Created, d.Image, d.Name, d.Driver, d.Platform = f.ID, f.Created.UTC().Format(time.RFC3339Nano), "sha256:"+f.ImageID, "/"+f.Name, "overlay", "linux"
+	d.Args = []string{}
+	if len(f.Args) > 0 {
+		d.Path, d.Args = f.Args[0], append(d.Args, f.Args[1:]...)
+	}
+	s := &d.State
+	s.Status, s.Running, s.Pid, s.ExitCode, s.Error = string(f.State.Status), f.State.Status == record.Running, f.State.Pid, f.State.ExitCode, f.State.Error
+	s.StartedAt, s.FinishedAt = f.State.Started.UTC().Format(time.RFC3339Nano), f.State.Finished.UTC().Format(time.RFC3339Nano)
+	if !s.Running {
+		s.Pid = 0
+	}
+	h := &d.HostConfig
+	h.NetworkMode, h.AutoRemove, h.CapAdd, h.CapDrop, h.ReadonlyRootfs, h.SecurityOpt, h.Init = networkName(f.Network), f.AutoRemove, f.CapAdd, f.CapDrop, f.ReadOnly, f.SecurityOpt, f.Init
+	d.GraphDriver.Name = "overlay"
+	d.GraphDriver.Data = map[string]string{"UpperDir": filepath.Join(f.Dir, "upper")}
+	h.RestartPolicy.Name = "no"
+	h.LogConfig.Type, h.LogConfig.Config = log.JSONFile, map[string]string{}
+	if f.LogDriver != "" {
+		h.LogConfig.Type = f.LogDriver
+	}
+	if f.LogOptions != nil {
+		h.LogConfig.Config = f.LogOptions
+	}
+	if h.LogConfig.Type == log.JSONFile {
+		d.LogPath = log.Path(f.Dir, f.ID)
+	}
+	d.ResolvConfPath, d.HostnamePath, d.HostsPath = filepath.Join(f.Dir, "resolv.conf"), filepath.Join(f.Dir, "hostname"), filepath.Join(f.Dir, "hosts")
+	d.Mounts = []containerMount{}
+	for _, m := range f.Mounts {
+		if m.Type == "bind" {
+			bind := m.Source + ":" + m.Target
+			if m.ReadOnly {
+				bind += ":ro"
+			}
+			h.Binds = append(h.Binds, bind)
+		}
+		d.Mounts = append(d.Mounts, containerMount{Type: m.Type, Name: m.Name, Source: m.Source, Destination: m.Target, RW: !m.ReadOnly})
+	}
+	g := &d.Config
+	g.Hostname, g.User, g.Tty, g.OpenStdin, g.Env, g.Cmd, g.Image, g.WorkingDir, g.Labels, g.StopSignal = f.Hostname, f.User, f.Terminal, f.OpenStdin, f.Env, f.Args[min(len(f.Entrypoint), len(f.Args)):], f.Image, f.WorkingDir, f.Labels, f.StopSignal
+	g.StdinOnce, g.Entrypoint, g.StopTimeout = f.StdinOnce, f.Entrypoint, f.StopTimeout
+	for _, p := range f.Exposed {
+		if g.ExposedPorts == nil {
+			g.ExposedPorts = map[string]struct{}{}
+		}
+		g.ExposedPorts[p.String()] = struct{}{}
+	}
+	if c.Bool("size") {
+		rw, err := run.SizeWritten(f)
+		if err != nil {
+			return nil, err
+		}
+		all := rw + c.imageSize(f)
+		d.SizeRw, d.SizeRootFs = &rw, &all
+	}
+	h.PortBindings, d.NetworkSettings.Ports = port.Wishes(f.Publish), port.Table(f.State.Ports)
+	return d, nil
+}
+
+// imageSize is what a container's image takes, 0 when it is gone.
+func (c *call) imageSize(f record.Found) int64 {
+	if img, err := c.image(f.ImageID); err == nil {
+		return img.Size
+	}
+	return 0
+}

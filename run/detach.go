@@ -1,0 +1,179 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/rootless/reexec"
+	"github.com/dhow-containers/dhow/run/record"
+	"github.com/dhow-containers/dhow/run/sandbox"
+)
+
+// roleMonitor is the name under which this binary is the monitor of one container, see Monitor.
+const roleMonitor = "monitor"
+
+// handover is the one message to a monitor. The descriptors it finds are counted from 3: the
+// container's lock, the socket this message came by, and the connection of a first caller if there is
+// one.
+type handover struct {
+	Dir     string // paths.Store
+	ID      string
+	Mapping idmap.Mapping
+	// New says that the container was made for this start: when it fails, nothing remains of it.
+	New     bool
+	CIDFile string `json:",omitempty"`
+	// Attached says that a first caller is there, and Stdin that its input is the payload's.
+	Attached, Stdin bool
+}
+
+// started is the monitor's one answer.
+type started struct {
+	Error string `json:",omitempty"`
+	Code  int    `json:",omitempty"` // docker's exit status
+}
+
+// Create makes a container without starting it and gives its id.
+func Create(ctx context.Context, o Options) (string, error) {
+	c, err := create(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	return c.entry.ID, c.entry.Close()
+}
+
+// create makes the container and keeps its lock.
+func create(ctx context.Context, o Options) (*container, error) {
+	o.defaults()
+	w, err := o.wishes()
+	if err != nil {
+		return nil, err
+	}
+	img, err := o.image(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newContainer(o, img, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.save(); err != nil {
+		return nil, errors.Join(err, c.discard())
+	}
+	return c, nil
+}
+
+// Detach runs a container in the background and gives its id when its payload has started. The error is
+// that of Run; nothing remains of a container that did not start.
+func Detach(ctx context.Context, o Options) (string, error) {
+	c, err := create(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	h := handover{Dir: o.Dir, ID: c.entry.ID, Mapping: o.Mapping, New: true, CIDFile: o.CIDFile}
+	return c.entry.ID, handOver(h, c.entry, nil)
+}
+
+// Start starts a container that was created or has ended, in the background. It returns when its
+// payload has started; a container that runs already is no error, as in docker.
+func Start(o Options, name string) (record.Found, error) {
+	return o.start(name, nil, false)
+}
+
+func (o Options) start(name string, first *net.UnixConn, stdin bool) (record.Found, error) {
+	f, err := o.book().Find(name)
+	if err != nil {
+		return f, err
+	}
+	if f.State.Status == record.Running {
+		return f, nil
+	}
+	e, err := o.book().Take(f.ID)
+	if errors.Is(err, record.ErrRunning) {
+		// Somebody else starts or removes it, just now.
+		if now, ferr := o.book().Find(f.ID); ferr == nil && now.State.Status == record.Running {
+			return now, nil
+		}
+		return f, fmt.Errorf("cannot start container %s: another command is at work on it", f.Name)
+	}
+	if err != nil {
+		return f, err
+	}
+	h := handover{Dir: o.Dir, ID: f.ID, Mapping: o.Mapping, Attached: first != nil, Stdin: stdin}
+	return f, handOver(h, e, first)
+}
+
+// handOver makes a monitor for the container and gives the entry to it. It returns when the payload has
+// started, or with the reason why not.
+//
+// The monitor is this binary in a role, in the namespaces of this process, which outlive it by the
+// monitor's being in them.
+func handOver(h handover, e *record.Entry, first *net.UnixConn) (err error) {
+	defer func() { err = errors.Join(err, e.Close()) }() // ours; the monitor has a copy of the lock
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("starting the container's monitor: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "monitor"), os.NewFile(uintptr(fds[1]), "monitor")
+	defer ours.Close()
+	defer theirs.Close()
+	cmd := reexec.Command(context.Background(), roleMonitor)
+	cmd.Dir = "/"
+	cmd.Env = monitorEnv(os.Environ())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.ExtraFiles = []*os.File{e.LockFile(), theirs}
+	if first != nil {
+		f, err := first.File()
+		if err != nil {
+			return fmt.Errorf("starting the container's monitor: %w", err)
+		}
+		defer f.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting the container's monitor: %w", err)
+	}
+	theirs.Close()
+	if err := json.NewEncoder(ours).Encode(h); err != nil {
+		return fmt.Errorf("starting the container's monitor: %w", err)
+	}
+	var answer started
+	err = json.NewDecoder(io.LimitReader(ours, 1<<20)).Decode(&answer)
+	if err != nil {
+		// It was killed, or could not begin.
+		state, werr := cmd.Process.Wait()
+		if werr == nil {
+			err = errors.New(state.String())
+		}
+		return fmt.Errorf("starting the container: its monitor ended: %w", err)
+	}
+	if answer.Error != "" {
+		_, _ = cmd.Process.Wait()
+		return &sandbox.StartError{Status: answer.Code, Err: errors.New(answer.Error)}
+	}
+	_ = cmd.Process.Release()
+	return nil
+}
+
+// monitorEnv is the part of the environment a monitor has use for. The rest may hold secrets, which
+// have no business in a process that lives for weeks.
+func monitorEnv(env []string) []string {
+	out := []string{"GOMAXPROCS=2"}
+	for _, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		switch name {
+		case "PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "TZ", "LANG":
+			out = append(out, kv)
+		}
+	}
+	return out
+}

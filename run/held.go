@@ -1,0 +1,107 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/rootless/reexec"
+	"github.com/dhow-containers/dhow/run/monitor"
+	"github.com/dhow-containers/dhow/run/sandbox"
+	"github.com/dhow-containers/dhow/run/spec"
+)
+
+// held is a running container as its monitor shows it to others.
+type held struct {
+	c       *container
+	joining sync.Mutex
+}
+
+// Signal sends a signal to the payload.
+func (h *held) Signal(sig unix.Signal) error { return h.c.box.Signal(sig) }
+
+// Resize gives the payload's terminal a size.
+func (h *held) Resize(width, height uint16) error { return h.c.box.Resize(width, height) }
+
+// Processes are those in the container.
+func (h *held) Processes() ([]int, error) { return h.c.box.Processes() }
+
+// coded is a failure with docker's exit status.
+type coded struct {
+	error
+	code int
+}
+
+func (c coded) ExitCode() int { return c.code }
+func (c coded) Unwrap() error { return c.error }
+
+// Exec starts a further process with the container's configuration, as docker exec does: variables are
+// added to the container's, user and directory replace them.
+func (h *held) Exec(_ context.Context, e monitor.Exec, files [3]*os.File, width, height uint16) (monitor.Process, error) {
+	w := h.c.w.Wishes
+	w.EntrypointSet, w.Entrypoint, w.Args = true, nil, e.Args
+	w.Env = append(append([]string(nil), w.Env...), e.Env...)
+	w.Init, w.Terminal, w.Mounts = false, e.Terminal, nil
+	if e.WorkingDir != "" {
+		w.WorkingDir = e.WorkingDir
+	}
+	if e.User != "" {
+		w.User = e.User
+	}
+	if e.Privileged {
+		if h.c.o.Mapping.Kind == idmap.Single {
+			return nil, coded{errors.New("exec --privileged needs subordinate ids: a single user's container has one set of capabilities"), 125}
+		}
+		w.CapAdd, w.CapDrop = []string{"ALL"}, nil
+	}
+	host := spec.Host{ID: h.c.entry.ID, Mapping: h.c.o.Mapping, Rootfs: h.c.work.Merged()}
+	if w.HostNetwork {
+		host.Hostname, _ = os.Hostname()
+	}
+	s, p, err := spec.Make(specImage(h.c.img.Config), w, host)
+	if err != nil {
+		return nil, coded{err, 126}
+	}
+	h.joining.Lock()
+	defer h.joining.Unlock()
+	j, err := h.c.box.Exec(sandbox.ExecRequest{
+		Process: s.Process, UID: p.UID, GID: p.GID, Groups: p.Groups,
+		Stdio: sandbox.Stdio{
+			In: files[0], Out: files[1], Err: files[2], Owned: true,
+			Terminal: e.Terminal, Width: width, Height: height,
+		},
+	})
+	if err != nil {
+		var start *sandbox.StartError
+		if errors.As(err, &start) {
+			return nil, coded{err, start.Status}
+		}
+		return nil, err
+	}
+	return j, nil
+}
+
+// Run executes a role in the monitor's namespaces, where the container's filesystem is mounted.
+func (h *held) Run(ctx context.Context, args []string, files []*os.File) (int, error) {
+	if len(args) == 0 {
+		return 0, errors.New("no role")
+	}
+	cmd := reexec.Command(ctx, args[0], args[1:]...)
+	cmd.Dir, cmd.ExtraFiles = "/", files
+	cmd.Env = monitorEnv(os.Environ())
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode(), nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("starting %s: %w", args[0], err)
+	}
+	return 0, nil
+}

@@ -31,6 +31,9 @@ func init() {
 		"foreign": foreignPayload,
 		"sockets": socketsPayload,
 		"tree":    treePayload,
+		"signals": signalsPayload,
+		"storm":   stormPayload,
+		"busy":    busyPayload,
 	}
 }
 

@@ -146,7 +146,15 @@ func (m *maker) sourceDateEpoch() error {
 	}
 	seconds, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || seconds < 0 || seconds > 253402300799 { // the end of the year 9999
-		return fmt.Errorf("SOURCE_DATE_EPOCH %q is not a number of seconds since 1970", v)
+		err = fmt.Errorf("SOURCE_DATE_EPOCH %q is not a number of seconds since 1970", v)
+		for _, a := range m.file.Args {
+			for _, d := range a.Args {
+				if d.Key == argEpoch && !ok {
+					return m.file.Wrap(a.Head().Span, err)
+				}
+			}
+		}
+		return err
 	}
 	t := time.Unix(seconds, 0).UTC()
 	m.epoch = &t

@@ -275,15 +275,22 @@ func isGit(src string) bool {
 	return false
 }
 
-// credentials finds user:password@ in a URL.
-var credentials = regexp.MustCompile(`(https?://)[^/\s@]*:[^/\s@]*@`)
+// credentials finds what stands before the host of a URL: user:password, or a token alone.
+var credentials = regexp.MustCompile(`(https?://)([^/?#\s]*)@`)
 
-// redacted hides passwords of URLs: names go to logs and history into the image.
+// redacted hides users and passwords of URLs as BuildKit does (util/urlutil): names go to logs and
+// history into the image.
 func redacted(s string) string {
 	if !strings.Contains(s, "@") {
 		return s
 	}
-	return credentials.ReplaceAllString(s, "${1}xxxxx:xxxxx@")
+	return credentials.ReplaceAllStringFunc(s, func(found string) string {
+		scheme, user, _ := strings.Cut(found, "://")
+		if strings.Contains(user, ":") {
+			return scheme + "://xxxxx:xxxxx@"
+		}
+		return scheme + "://xxxxx@"
+	})
 }
 
 func hasWildcards(s string) bool {

@@ -61,6 +61,7 @@ func TestErrors(t *testing.T) {
 		{"secret nowhere", "FROM a\nRUN --mount=type=secret,id=.. x\n", plan.Options{}, "Dockerfile:2: invalid mount target"},
 		{"insecure", "FROM a\nRUN --security=insecure x\n", plan.Options{}, "Dockerfile:2: RUN --security=insecure is not allowed"},
 		{"device", "FROM a\nRUN --device=vendor.com/gpu=0 x\n", plan.Options{}, "Dockerfile:2: RUN --device is not supported"},
+		{"token", "FROM a\nADD https://token@example.org/x.git#a@b /x\n", plan.Options{}, "Dockerfile:2: ADD of a git repository (https://xxxxx@example.org/x.git#a@b) is not supported yet"},
 		{"git", "FROM a\nADD https://u:p@example.org/x.git#main /x\n", plan.Options{}, "Dockerfile:2: ADD of a git repository (https://xxxxx:xxxxx@example.org/x.git#main) is not supported yet"},
 		{"git by ssh", "FROM a\nADD git@example.org:a/b.git /x\n", plan.Options{}, "Dockerfile:2: ADD of a git repository"},
 		{"copy of a URL", "FROM a\nCOPY http://example.org/x /x\n", plan.Options{}, "Dockerfile:2: source can't be a URL for COPY"},

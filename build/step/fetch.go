@@ -172,13 +172,16 @@ func (c *counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// redact hides a password in an address.
+// redact hides user and password in an address: a token often stands in the user's place.
 func redact(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return "a URL that can not be read"
 	}
-	return u.Redacted()
+	if u.User != nil {
+		u.User = url.User("xxxxx")
+	}
+	return u.String()
 }
 
 // plainURLError drops the address from net/http's error: the caller names it, redacted.

@@ -72,8 +72,10 @@ func TestDownload(t *testing.T) {
 }
 
 func TestPasswordsOfURLsAreHidden(t *testing.T) {
-	if got := redact("http://me:secret@host/x"); strings.Contains(got, "secret") || !strings.Contains(got, "host/x") {
-		t.Errorf("shown as %q", got)
+	for _, address := range []string{"http://me:secret@host/x", "http://secret@host/x"} {
+		if got := redact(address); strings.Contains(got, "secret") || !strings.Contains(got, "host/x") {
+			t.Errorf("shown as %q", got)
+		}
 	}
 	err := download(context.Background(), &plan.URL{Address: "http://me:secret@127.0.0.1:1/x"}, filepath.Join(t.TempDir(), "f"), func(int64, int64) {})
 	if err == nil || strings.Contains(err.Error(), "secret") {

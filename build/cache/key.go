@@ -14,7 +14,7 @@ import (
 )
 
 // keyVersion is raised when the same step comes to have another result.
-const keyVersion = "dhow step 1"
+const keyVersion = "dhow step 2"
 
 // Inputs are what a step reads besides its own Op, as its executor found it out.
 type Inputs struct {

@@ -127,14 +127,28 @@ func subpath(dir, sub string) (string, error) {
 }
 
 // removeAnonymous removes the volumes that were made for a container alone. One that is gone already,
-// or that another container was given by name, is no error.
+// or that another container was given by name, is no error: that one keeps it.
 func removeAnonymous(store volume.Store, c record.Container) error {
+	book := record.Book{Dir: filepath.Join(filepath.Dir(store.Dir), "containers")}
+	others := func(name string) ([]string, error) {
+		all, err := book.List()
+		var users []string
+		for _, f := range all {
+			if f.ID != c.ID && slices.ContainsFunc(f.Mounts, func(m record.Mount) bool { return m.Name == name }) {
+				users = append(users, f.ID)
+			}
+		}
+		if len(users) > 0 {
+			return users, nil
+		}
+		return nil, err
+	}
 	var errs []error
 	for _, m := range c.Mounts {
 		if !m.Anonymous {
 			continue
 		}
-		if err := store.Remove(m.Name, nil); err != nil && !errors.Is(err, volume.ErrNotFound) && !errors.Is(err, volume.ErrInUse) {
+		if err := store.Remove(m.Name, others); err != nil && !errors.Is(err, volume.ErrNotFound) && !errors.Is(err, volume.ErrInUse) {
 			errs = append(errs, err)
 		}
 	}

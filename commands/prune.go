@@ -79,6 +79,8 @@ func runBuilderPrune(c *call) error {
 		return err
 	}
 	gone, err := held.Prune(o)
+	_, serr := s.Sweep() // layers that were images' once
+	err = errors.Join(err, serr)
 	var total int64
 	w := tabwriter.NewWriter(c.out, 10, 1, 3, ' ', 0)
 	if len(gone) > 0 {

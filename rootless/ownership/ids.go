@@ -131,8 +131,8 @@ func (w *worker) setUmask(mask uint32) answer {
 // prctl follows PR_SET_KEEPCAPS and PR_CAPBSET_DROP.
 func (w *worker) prctl(option, arg uint64) answer {
 	c, e := w.s.creds.of(w.n.pid)
-	if e != 0 {
-		return proceed()
+	if e != 0 || c.onExec != nil {
+		return proceed() // the runtime's own: see payload
 	}
 	next := *c
 	switch {
@@ -224,7 +224,7 @@ func (w *worker) capget(header, data uint64) answer {
 // capset lets the kernel set what it is asked for, as far as the emulated sets allow it.
 func (w *worker) capset(header, data uint64) answer {
 	c, e := w.s.creds.of(w.n.pid)
-	if e != 0 || !w.readHeader(header) {
+	if e != 0 || c.onExec != nil || !w.readHeader(header) {
 		return proceed()
 	}
 	var d capData

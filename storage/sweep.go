@@ -108,8 +108,9 @@ func (s *Store) removeLayers(lib cstorage.Store, ids []string) ([]string, error)
 // pinned maps a layer to those who pin it.
 type pinned map[string][]string
 
+// pins is not flushed: who finds a cached layer gone makes it again.
 func (s *Store) pins() journal.File[pinned] {
-	return journal.File[pinned]{Path: filepath.Join(s.opts.Dir, "pins.json"), Version: 1}
+	return journal.File[pinned]{Path: filepath.Join(s.opts.Dir, "pins.json"), Version: 1, Lossy: true}
 }
 
 // Pin keeps a layer, and those below it, on behalf of owner ("cache"): removal of images leaves it.

@@ -298,7 +298,7 @@ func (b Book) load(id string) (Found, error) {
 		return f, fmt.Errorf("%w: %s", ErrNotFound, id)
 	}
 	if f.Container, err = read[Container](filepath.Join(f.Dir, "config.json")); err != nil {
-		return f, err
+		return b.damaged(f, id, held, err)
 	}
 	if f.ID != id { // not written yet, or never
 		if !held {
@@ -307,7 +307,7 @@ func (b Book) load(id string) (Found, error) {
 		return f, fmt.Errorf("%w: %s", ErrNotFound, id)
 	}
 	if f.State, err = read[State](filepath.Join(f.Dir, "state.json")); err != nil {
-		return f, err
+		return b.damaged(f, id, held, err)
 	}
 	if f.State.Status == "" {
 		f.State.Status = Created
@@ -318,6 +318,17 @@ func (b Book) load(id string) (Found, error) {
 			f.State.Finished = f.State.Started
 		}
 	}
+	return f, nil
+}
+
+// damaged gives a container whose record can not be read: after a power cut files may be empty. It does
+// not run; as one that ended with an error it is in nobody's way and can be removed. Those of a running
+// container and of a newer program stay an error.
+func (b Book) damaged(f Found, id string, held bool, err error) (Found, error) {
+	if held || errors.Is(err, journal.ErrNewer) {
+		return f, err
+	}
+	f.ID, f.State = id, State{Status: Exited, ExitCode: 255, Error: err.Error()}
 	return f, nil
 }
 

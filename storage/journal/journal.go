@@ -34,6 +34,9 @@ type File[T any] struct {
 	Upgrade func(version int, data json.RawMessage) (T, error)
 	// Durable makes Update and Remove survive a power cut (fsync of file and directory).
 	Durable bool
+	// Lossy makes a record that can not be read count as none: one that is not Durable may be empty
+	// after a power cut, and nobody could ever change it again.
+	Lossy bool
 }
 
 type envelope struct {
@@ -52,6 +55,9 @@ func (f File[T]) Read() (T, error) {
 		return zero, fmt.Errorf("reading record: %w", err)
 	}
 	v, err := f.parse(data)
+	if err != nil && f.Lossy && !errors.Is(err, ErrNewer) {
+		return zero, nil
+	}
 	if err != nil {
 		return zero, fmt.Errorf("reading record %s: %w", f.Path, err)
 	}

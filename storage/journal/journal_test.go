@@ -89,6 +89,16 @@ func TestVersions(t *testing.T) {
 	if d, err := f.Read(); err != nil || len(d.Names) != 1 {
 		t.Errorf("%+v %v", d, err)
 	}
+	f.Lossy = true
+	write("")
+	if d, err := f.Read(); err != nil || d.Names != nil {
+		t.Errorf("an empty one that may be lost: %+v %v", d, err)
+	}
+	write(`{"version":3,"data":{}}`)
+	if _, err := f.Read(); !errors.Is(err, ErrNewer) {
+		t.Errorf("newer, not lost: %v", err)
+	}
+	f.Lossy = false
 	for _, bad := range []string{"", "{", `{"data":{}}`, `{"version":-1,"data":[]}`, `{"version":2,"data":[]}`, "null"} {
 		write(bad)
 		if _, err := f.Read(); err == nil {

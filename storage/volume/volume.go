@@ -60,8 +60,10 @@ func CheckName(name string) error {
 	return nil
 }
 
+// record is what is written beside a volume's content. Without it the content is still there, so a lost
+// one is no error.
 func (s Store) record(dir string, durable bool) journal.File[Volume] {
-	return journal.File[Volume]{Path: filepath.Join(dir, recordFile), Version: 1, Durable: durable}
+	return journal.File[Volume]{Path: filepath.Join(dir, recordFile), Version: 1, Durable: durable, Lossy: true}
 }
 
 // Create makes a volume, or gives the one that has the name. An empty name makes an anonymous one

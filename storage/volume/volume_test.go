@@ -92,3 +92,27 @@ func TestInterrupted(t *testing.T) {
 		t.Error("the young one may be somebody's")
 	}
 }
+
+// After a power cut a record that was not flushed may be empty: the content must not be lost with it.
+func TestAnEmptyRecordHidesNothing(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	v, err := s.Create("kept", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, "kept", recordFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Get("kept"); err != nil || got.Dir != v.Dir {
+		t.Errorf("found %+v, %v", got, err)
+	}
+	if list, err := s.List(); err != nil || len(list) != 1 {
+		t.Errorf("listed %v, %v", list, err)
+	}
+	if err := s.MarkFilled("kept"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Remove("kept", nil); err != nil {
+		t.Error(err)
+	}
+}

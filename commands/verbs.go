@@ -13,7 +13,7 @@ var verbs = []*verb{
 	// everything
 	&inspectVerb, &imageInspectVerb, &containerInspectVerb,
 	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb,
-	&builderPruneVerb, &systemDfVerb, &systemPruneVerb,
+	&builderPruneVerb, &systemDfVerb, &systemPruneVerb, &systemCheckVerb,
 	// dhow itself
 	&infoVerb, &unshareVerb, &versionVerb, &completionVerb, &manVerb, &helpVerb, &completeVerb,
 }

@@ -117,6 +117,13 @@ func (s *Splitter) endLine(b []byte) error {
 
 // Join writes the tar that tarSplit (uncompressed) and the files under dir make up.
 func Join(w io.Writer, tarSplit io.Reader, dir string) error {
+	if err := join(w, tarSplit, dir); err != nil {
+		return fmt.Errorf("putting together the tar of layer %s: %w", dir, err)
+	}
+	return nil
+}
+
+func join(w io.Writer, tarSplit io.Reader, dir string) error {
 	root, err := openRoot(dir)
 	if err != nil {
 		return err
@@ -125,7 +132,7 @@ func Join(w io.Writer, tarSplit io.Reader, dir string) error {
 	out := bufio.NewWriterSize(w, 256<<10)
 	err = asm.WriteOutputTarStream(files{root}, &unpacker{json.NewDecoder(tarSplit)}, out)
 	if err != nil {
-		return fmt.Errorf("putting together the tar of layer %s: %w", dir, err)
+		return err
 	}
 	return out.Flush()
 }

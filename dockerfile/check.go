@@ -82,23 +82,29 @@ func (c *Checks) Findings() []Finding {
 	return out
 }
 
-// Err is an error naming the rules when "# check=error=true" makes findings fatal; earlier are the
-// findings of other lists that count as well.
-func (c *Checks) Err(earlier ...Finding) error {
+// Err is an error naming rules and findings, and where the first one is, when "# check=error=true"
+// makes findings fatal; earlier are the findings of other lists that count as well.
+func (c *Checks) Err(earlier ...Finding) (Span, error) {
+	var where Span
 	if !c.lint.ReturnAsError {
-		return nil
+		return where, nil
 	}
-	var rules []string
-	for _, f := range append(earlier, c.Findings()...) {
-		if f.Rule != "" {
-			rules = append(rules, f.Rule)
+	var rules, found []string
+	for _, f := range append(slices.Clone(earlier), c.Findings()...) {
+		if f.Rule == "" {
+			continue
+		}
+		rules = append(rules, f.Rule)
+		found = append(found, f.String())
+		if f.Span.Start > 0 && (where.Start == 0 || f.Span.Start < where.Start) {
+			where = f.Span
 		}
 	}
 	if len(rules) == 0 {
-		return nil
+		return where, nil
 	}
 	slices.Sort(rules)
-	return fmt.Errorf("lint violation found for rules: %s", strings.Join(slices.Compact(rules), ", "))
+	return where, fmt.Errorf("lint violation found for rules: %s: %s", strings.Join(slices.Compact(rules), ", "), strings.Join(found, "; "))
 }
 
 // Note adds a remark that is not one of BuildKit's rules.

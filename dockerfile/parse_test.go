@@ -213,7 +213,7 @@ func TestChecksAreSkippedAndFatal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Err(f.Findings...); err == nil || !strings.Contains(err.Error(), "StageNameCasing") {
+	if where, err := c.Err(f.Findings...); err == nil || where.Start != 2 || !strings.Contains(err.Error(), "StageNameCasing") {
 		t.Error(err)
 	}
 }

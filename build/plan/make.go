@@ -143,8 +143,8 @@ func (m *maker) graph(target *stage) (*Graph, error) {
 		Epoch: m.epoch, File: m.file}
 	g.Findings = append(slices.Clone(m.file.Findings), m.checks.Findings()...)
 	slices.SortStableFunc(g.Findings, func(a, b dockerfile.Finding) int { return a.Span.Start - b.Span.Start })
-	if err := m.checks.Err(m.file.Findings...); err != nil {
-		return nil, &dockerfile.Error{File: m.file.Name, Err: err}
+	if where, err := m.checks.Err(m.file.Findings...); err != nil {
+		return nil, m.file.Wrap(where, err)
 	}
 	wanted := map[*Node]bool{}
 	mark(wanted, target.node)

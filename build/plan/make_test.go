@@ -87,7 +87,7 @@ func TestErrors(t *testing.T) {
 		{"inline cache", "FROM a\n", plan.Options{BuildArgs: map[string]string{"BUILDKIT_INLINE_CACHE": "1"}}, "--build-arg BUILDKIT_INLINE_CACHE=1"},
 		{"network", "FROM a\n", plan.Options{Network: "bridge"}, "network \"bridge\": a build knows default, none and host"},
 		{"context name", "FROM a\n", plan.Options{Contexts: map[string]string{"A B": "x"}}, "invalid context name \"A B\""},
-		{"fatal findings", "# check=error=true\nFROM a\nENV A=$B\n", plan.Options{}, "Dockerfile: lint violation found for rules: UndefinedVar"},
+		{"fatal findings", "# check=error=true\nFROM a\nENV A=$B\n", plan.Options{}, "Dockerfile:3: lint violation found for rules: UndefinedVar: UndefinedVar: Usage of undefined variable '$B' (line 3)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := make_(t, c.text, c.opts)

@@ -22,9 +22,9 @@ var psVerb = verb{
 	usage: "[OPTIONS]",
 	example: `dhow ps -a
 dhow ps -a --filter status=exited --format '{{.Names}} {{.Status}}'`,
-	detail: `Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=CODE, id=PREFIX, label=KEY[=VALUE],
-name=PART, network=NAME, status=created|running|exited, volume=NAME. Columns: .ID .Image .Command
-.CreatedAt .RunningFor .State .Status .Ports .Names .Labels .Label "KEY" .Mounts .Networks.`,
+	detail: `Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=CODE, expose=PORT[/PROTO], id=PREFIX,
+label=KEY[=VALUE], name=PART, network=NAME, publish=PORT[/PROTO] (of the container), status=created|running|exited,
+volume=NAME. Columns: .ID .Image .Command .CreatedAt .RunningFor .State .Status .Ports .Names .Labels .Label "KEY" .Mounts .Networks.`,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			yes("all", "a", "Show containers that do not run, too"),
@@ -161,7 +161,7 @@ type containerFilter struct {
 
 func (c *call) containerFilters(all []record.Found) (containerFilter, error) {
 	f := containerFilter{values: map[string][]string{}}
-	known := []string{"ancestor", "before", "exited", "id", "label", "name", "network", "since", "status", "volume"}
+	known := []string{"ancestor", "before", "exited", "expose", "id", "label", "name", "network", "publish", "since", "status", "volume"}
 	for _, v := range c.list("filter") {
 		key, value, ok := strings.Cut(v, "=")
 		if !ok {
@@ -190,6 +190,10 @@ func (c *call) containerFilters(all []record.Found) (containerFilter, error) {
 			f.anyState = true
 			if !contains([]string{"created", "running", "exited", "paused", "restarting", "removing", "dead"}, value) {
 				return f, fmt.Errorf("invalid filter 'status=%s'", value)
+			}
+		case "expose", "publish":
+			if _, err := port.ParseExpose([]string{value}); err != nil {
+				return f, fmt.Errorf("invalid filter %q: %w", v, err)
 			}
 		case "exited":
 			f.anyState = true
@@ -230,6 +234,12 @@ func containerHas(c record.Found, key, value string) bool {
 		return strings.HasPrefix(c.ID, value)
 	case "name":
 		return strings.Contains(c.Name, strings.TrimPrefix(value, "/"))
+	case "expose":
+		return anyPort(value, func(p port.Port) bool { return slices.Contains(c.Exposed, p) })
+	case "publish":
+		return anyPort(value, func(p port.Port) bool {
+			return slices.ContainsFunc(c.Publish, func(m port.Mapping) bool { return m.Port == p })
+		})
 	case "network":
 		return networkName(c.Network) == networkName(value)
 	case "status":
@@ -238,4 +248,10 @@ func containerHas(c record.Found, key, value string) bool {
 		return slices.ContainsFunc(c.Mounts, func(m record.Mount) bool { return m.Name == value || m.Target == value })
 	}
 	return false
+}
+
+// anyPort tells whether one of the ports that a filter names, "80", "53/udp" or a range, is has.
+func anyPort(value string, has func(port.Port) bool) bool {
+	ports, _ := port.ParseExpose([]string{value}) // read before
+	return slices.ContainsFunc(ports, has)
 }

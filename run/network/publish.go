@@ -206,6 +206,8 @@ func (e *ListenError) Hint() string {
 		return fmt.Sprintf("take another one, or let a free one be chosen (-p %s)", e.Mapping.Port)
 	case errors.Is(e.Err, unix.EADDRNOTAVAIL):
 		return "this host has no such address"
+	case errors.Is(e.Err, unix.EMFILE):
+		return "publish fewer ports, or raise the limit of open files (ulimit -n)"
 	}
 	return ""
 }

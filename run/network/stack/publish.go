@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -25,10 +27,23 @@ const (
 	answerLimit = 30 * time.Second
 )
 
+// tidyAfter is how long after a connection's end the memory of a burst of them is given back: the
+// process may wait for days then.
+const tidyAfter = 5 * time.Second
+
 // PublishTCP passes the connections that l accepts on to a port of the container, until the stack is
 // closed. The listener stays the caller's.
 func (s *Stack) PublishTCP(l *net.TCPListener, port uint16) {
 	l.SetDeadline(time.Time{}) // of another stack's end
+	if s.tidy == nil {
+		s.tidy = time.AfterFunc(tidyAfter, func() {
+			if s.tcp.count() == 0 && s.untidy.Swap(false) {
+				runtime.GC() // what pools hold outlives one collection
+				debug.FreeOSMemory()
+			}
+		})
+		s.tidy.Stop()
+	}
 	s.published.Go(func() { s.accept(l, port) })
 	s.unpublish = append(s.unpublish, func() { l.SetDeadline(time.Unix(1, 0)) })
 }
@@ -72,7 +87,9 @@ func (s *Stack) accept(l *net.TCPListener, port uint16) {
 				reset(host)
 				return
 			}
+			s.untidy.Store(true)
 			f.run()
+			s.tidy.Reset(tidyAfter)
 		})
 	}
 }
@@ -83,16 +100,25 @@ func (s *Stack) inbound(host *net.TCPConn, port uint16) (*flow, error) {
 	defer cancel()
 	client := host.RemoteAddr().(*net.TCPAddr).AddrPort()
 	var last error
+	refused := netip.Addr{}
 	for _, way := range s.ways(netip.AddrPortFrom(client.Addr().Unmap(), client.Port())) {
+		if way.to == refused {
+			continue // it has answered
+		}
 		f, err := s.connect(ctx, way, port)
 		if err == nil {
 			f.host = host
 			return f, nil
 		}
-		last = err
+		if last = err; errors.Is(err, errAnswered) {
+			refused = way.to
+		}
 	}
 	return nil, last
 }
+
+// errAnswered says that the container does not take a connection.
+var errAnswered = errors.New("refused by the container")
 
 // way is how a client looks to the container.
 type way struct {
@@ -101,9 +127,11 @@ type way struct {
 }
 
 // ways gives the ways to the container in the order they are tried. The first keeps the client's
-// address. Some can not be kept: those of this host's loopback device and of links are not routed,
-// and the container may have no IPv6; such clients are seen as the gateway, with IPv4, which is
-// where most programs listen.
+// address and port, the second the address, where the port is in use already. Some addresses can not
+// be kept: those of this host's loopback device and of links are not routed, and the container may
+// have no IPv6. Such clients are seen as the gateway, with IPv4, which is where most programs listen;
+// so are those of IPv6 whom the container refuses. No other client is: a refusal may be a firewall's,
+// and it was meant.
 func (s *Stack) ways(client netip.AddrPort) []way {
 	var list []way
 	if s.keeps(client.Addr()) {
@@ -112,6 +140,9 @@ func (s *Stack) ways(client netip.AddrPort) []way {
 				list = append(list, way{client, inside}, way{netip.AddrPortFrom(client.Addr(), 0), inside})
 			}
 		}
+	}
+	if len(list) > 0 && client.Addr().Is4() {
+		return list
 	}
 	for _, inside := range s.config.Inside {
 		if gateway, ok := s.own(inside.Is6()); ok {
@@ -165,6 +196,10 @@ func (s *Stack) connect(ctx context.Context, w way, port uint16) (*flow, error) 
 	}
 	if failed != nil {
 		endpoint.Close()
+		switch failed.(type) {
+		case *tcpip.ErrConnectionRefused, *tcpip.ErrConnectionReset, *tcpip.ErrTimeout, *tcpip.ErrHostUnreachable, *tcpip.ErrNetworkUnreachable:
+			return nil, errAnswered
+		}
 		return nil, fmt.Errorf("connecting to the container: %s", failed)
 	}
 	return &flow{stack: s, inside: gonet.NewTCPConn(queue, endpoint), endpoint: endpoint, queue: queue}, nil

@@ -69,6 +69,8 @@ type Stack struct {
 
 	published sync.WaitGroup // what serves published ports
 	unpublish []func()       // each makes a listener give up
+	tidy      *time.Timer    // started by the ends of their connections
+	untidy    atomic.Bool    // there were connections since memory was given back
 
 	tcp   flows
 	udp   udpFlows
@@ -188,6 +190,9 @@ func (s *Stack) Close() error {
 	s.udp.closeAll()
 	s.pings.closeAll()
 	s.published.Wait()
+	if s.tidy != nil {
+		s.tidy.Stop()
+	}
 	err := s.link.device.Close()
 	<-s.read
 	if g := s.gvisor.Load(); g != nil {

@@ -73,7 +73,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		system)
-			if ((CURRENT == 2)); then compadd df info prune; return; fi
+			if ((CURRENT == 2)); then compadd check df info prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		volume)
 			if ((CURRENT == 2)); then compadd create inspect list ls remove rm; return; fi
@@ -505,6 +505,14 @@ _dhow() {
 				'*--force[Do not ask]' \
 				'*-f[Do not ask]' \
 				'*--volumes[Remove anonymous volumes that no container has]'
+			;;
+		'system check')
+			_arguments -s \
+				'*--quick[Look at the records only, not at the files]' \
+				'*--quiet[Print nothing; the exit status tells]' \
+				'*-q[Print nothing; the exit status tells]' \
+				'*--repair[Cure what can be cured]' \
+				'*-r[Cure what can be cured]'
 			;;
 		'info'|'system info')
 			_arguments -s \

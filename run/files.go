@@ -28,7 +28,11 @@ func (c *container) writeFiles() (map[string]string, error) {
 		"/etc/resolv.conf": network.ResolvConf(c.w.network),
 	} {
 		path := filepath.Join(c.entry.Dir(), filepath.Base(target))
-		if err := os.WriteFile(path, content, 0o644); err != nil {
+		err := os.WriteFile(path, content, 0o644)
+		if err == nil {
+			err = os.Chmod(path, 0o644) // whatever the caller's umask: every user inside reads it
+		}
+		if err != nil {
 			return nil, fmt.Errorf("writing the container's %s: %w", target, err)
 		}
 		files[target] = path

@@ -449,9 +449,11 @@ func TestNotes(t *testing.T) {
 	if err := c.SetNote("../x", "y"); err == nil {
 		t.Error("a path was taken for a key")
 	}
-	os.WriteFile(c.notePath(keyB), nil, 0o600) // what a power cut leaves
-	if v, ok := c.Note(keyB); ok {
-		t.Errorf("an empty note gave %q", v)
+	for _, left := range []string{"", keyB, keyB + "\n", keyA + "\nx", strings.Repeat("\x00", 72), keyB + "\n" + strings.Repeat("\x00", 72)} {
+		os.WriteFile(c.notePath(keyB), []byte(left), 0o600) // what a power cut leaves
+		if v, ok := c.Note(keyB); ok {
+			t.Errorf("%q gave the note %q", left, v)
+		}
 	}
 	old := time.Now().Add(-2 * noteAge)
 	os.Chtimes(c.notePath(keyB), old, old)

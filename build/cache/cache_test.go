@@ -455,12 +455,18 @@ func TestNotes(t *testing.T) {
 			t.Errorf("%q gave the note %q", left, v)
 		}
 	}
-	old := time.Now().Add(-2 * noteAge)
+	old, stray, young := time.Now().Add(-2*noteAge), filepath.Join(c.Dir(), "notes", ".new-1"), filepath.Join(c.Dir(), "records", ".new-2")
+	if err := errors.Join(os.WriteFile(stray, nil, 0o600), os.Chtimes(stray, old, old), os.WriteFile(young, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	os.Chtimes(c.notePath(keyB), old, old)
 	if _, err := c.Prune(PruneOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := os.ReadDir(filepath.Join(c.Dir(), "notes")); len(left) != 1 {
 		t.Errorf("notes left: %v", left)
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("what another process writes just now was taken away: %v", err)
 	}
 }

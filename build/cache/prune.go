@@ -79,6 +79,7 @@ func (c *Cache) Prune(o PruneOptions) ([]Entry, error) {
 			gone = append(gone, e)
 		}
 	}
+	c.strays()
 	errs = append(errs, c.orphans(), c.forget())
 	return gone, errors.Join(errs...)
 }
@@ -184,6 +185,18 @@ func (c *Cache) orphans() error {
 		lock.Remove()
 	}
 	return errors.Join(errs...)
+}
+
+// strays removes the files that a killed process was about to put in the place of others.
+func (c *Cache) strays() {
+	for _, pattern := range []string{"*/.new-*", "digests.tmp*"} {
+		names, _ := filepath.Glob(filepath.Join(c.dir, pattern)) // fails for bad patterns only
+		for _, name := range names {
+			if st, err := os.Lstat(name); err == nil && st.Mode().IsRegular() && time.Since(st.ModTime()) > time.Hour {
+				os.Remove(name) // the next prune tries again
+			}
+		}
+	}
 }
 
 // layers lists the records that count.

@@ -40,7 +40,16 @@ type handover struct {
 type started struct {
 	Error string `json:",omitempty"`
 	Code  int    `json:",omitempty"` // docker's exit status
+	Cure  string `json:",omitempty"` // what a person can do
 }
+
+// curable is a monitor's error with what its error said to do.
+type curable struct {
+	error
+	cure string
+}
+
+func (c curable) Hint() string { return c.cure }
 
 // Create makes a container without starting it and gives its id.
 func Create(ctx context.Context, o Options) (string, error) {
@@ -158,7 +167,7 @@ func handOver(h handover, e *record.Entry, first *net.UnixConn) (err error) {
 	}
 	if answer.Error != "" {
 		_, _ = cmd.Process.Wait()
-		return &sandbox.StartError{Status: answer.Code, Err: errors.New(answer.Error)}
+		return &sandbox.StartError{Status: answer.Code, Err: curable{errors.New(answer.Error), answer.Cure}}
 	}
 	_ = cmd.Process.Release()
 	return nil

@@ -74,6 +74,10 @@ func reply(command *os.File, err error) {
 		if errors.As(err, &start) {
 			s.Code = start.Status
 		}
+		var curable interface{ Hint() string }
+		if errors.As(err, &curable) {
+			s.Cure = curable.Hint()
+		}
 	}
 	_ = json.NewEncoder(command).Encode(s) // the command may have been killed: the container is wanted all the same
 	command.Close()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
+	"github.com/dhow-containers/dhow/storage"
 )
 
 var loadVerb = verb{
@@ -17,12 +18,12 @@ var loadVerb = verb{
 	usage: "[OPTIONS]",
 	example: `dhow load -i app.tar
 ssh host docker save app | dhow load`,
-	detail: "Archives of docker save, podman save and dhow save, compressed or not.",
+	detail: "Archives of docker save, podman save and dhow save, compressed or not, and directories of images.",
 	later:  "platform",
 	names:  aFile,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
-			text("input", "i", "Read from a `file` instead of stdin"),
+			text("input", "i", "Read from a `file` or directory instead of stdin"),
 			yes("quiet", "q", "Show no progress"),
 		}
 	},
@@ -35,6 +36,7 @@ func runLoad(c *call) error {
 		return err
 	}
 	var r io.Reader = os.Stdin
+	directory := ""
 	if in := c.text("input"); in != "" && in != "-" {
 		f, err := os.Open(in)
 		if err != nil {
@@ -42,11 +44,19 @@ func runLoad(c *call) error {
 		}
 		defer f.Close()
 		r = f
+		if st, err := f.Stat(); err == nil && st.IsDir() {
+			directory = in
+		}
 	} else if ui.Terminal(os.Stdin) {
 		return &explain.Error{Text: "requested load from stdin, but stdin is empty", Hint: "use -i FILE or a pipe", Status: 1}
 	}
 	d := ui.NewTransfer(ui.Loading, c.err, c.Bool("quiet") || !ui.Terminal(c.err))
-	loaded, err := s.Load(c.cancellable(), r, d.Event)
+	var loaded []storage.Loaded
+	if directory != "" {
+		loaded, err = s.LoadDir(c.cancellable(), directory, d.Event)
+	} else {
+		loaded, err = s.Load(c.cancellable(), r, d.Event)
+	}
 	d.Close()
 	for _, l := range loaded {
 		for _, name := range l.Names {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -18,13 +19,15 @@ var saveVerb = verb{
 	short: "Write images to an archive",
 	usage: "[OPTIONS] IMAGE [IMAGE...]",
 	example: `dhow save -o app.tar app
-dhow save app | ssh host docker load`,
-	later: "platform",
-	min:   1, max: -1, names: anImage,
+dhow save app | ssh host docker load
+dhow save --format oci-dir -o layout app base`,
+	detail: "docker-dir holds one image. A directory is made, or is empty.",
+	later:  "platform",
+	min:    1, max: -1, names: anImage,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
-			textOr("format", "", "docker-archive", "`format` Form of the archive: \"docker-archive\" or \"oci-archive\""),
-			text("output", "o", "Write to a `file` instead of stdout"),
+			textOr("format", "", "docker-archive", "`format` \"docker-archive\", \"oci-archive\", or the directories \"oci-dir\" and \"docker-dir\""),
+			text("output", "o", "Write to a `file` instead of stdout, or to a directory"),
 		}
 	},
 	run: runSave,
@@ -32,10 +35,14 @@ dhow save app | ssh host docker load`,
 
 func runSave(c *call) error {
 	format := c.text("format")
-	if format != "docker-archive" && format != "oci-archive" {
-		return explain.Usage(fmt.Errorf("--format %q: only \"docker-archive\" and \"oci-archive\" are known", format))
+	directory := format == "oci-dir" || format == "docker-dir"
+	if !directory && format != "docker-archive" && format != "oci-archive" {
+		return explain.Usage(fmt.Errorf("--format %q: docker-archive, oci-archive, oci-dir and docker-dir are known", format))
 	}
 	output := c.text("output")
+	if directory && (output == "" || output == "-") {
+		return explain.Usage(fmt.Errorf("--format %s is a directory: name it with -o", format))
+	}
 	if (output == "" || output == "-") && c.terminal() {
 		return &explain.Error{Text: "cowardly refusing to save to a terminal", Hint: "use -o FILE or a pipe", Status: 1}
 	}
@@ -49,12 +56,45 @@ func runSave(c *call) error {
 			return err
 		}
 	}
+	if directory {
+		return newDirectory(output, func(dir string) error { return s.SaveDir(c.cancellable(), names, dir, format, nil) })
+	}
 	write := func(w io.Writer) error { return s.Save(c.cancellable(), names, w, format, nil) }
 	if output == "" || output == "-" {
 		w := bufio.NewWriterSize(c.out, 1<<20)
 		return errors.Join(write(w), w.Flush())
 	}
 	return replaceFile(output, write)
+}
+
+// newDirectory fills a directory beside path and renames it, so that a failure leaves nothing. What
+// is at path may be an empty directory.
+func newDirectory(path string, fill func(dir string) error) (err error) {
+	if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
+		return &explain.Error{Text: fmt.Sprintf("writing %q: it is there and not empty", path), Hint: "name a new directory", Status: 1}
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	path = filepath.Clean(path)
+	dir, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+	}()
+	if err := fill(dir); err != nil {
+		return err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	if err := os.Rename(dir, path); err != nil {
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	return nil
 }
 
 // replaceFile writes path through a temporary file beside it, so that a failure leaves what was

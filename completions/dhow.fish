@@ -296,10 +296,10 @@ complete -c dhow -n '__dhow_in "history" "image history"' -l human -s H -d 'Show
 complete -c dhow -n '__dhow_in "history" "image history"' -l no-trunc -d 'Show whole ids and commands'
 complete -c dhow -n '__dhow_in "history" "image history"' -l quiet -s q -d 'Show only ids'
 complete -c dhow -n '__dhow_in "history" "image history"' -a '(dhow __complete image 2>/dev/null)'
-complete -c dhow -n '__dhow_in "save" "image save"' -l format -r -F -d 'Form of the archive: "docker-archive" or "oci-archive" (default "docker-archive")'
-complete -c dhow -n '__dhow_in "save" "image save"' -l output -s o -r -F -d 'Write to a file instead of stdout'
+complete -c dhow -n '__dhow_in "save" "image save"' -l format -r -F -d '"docker-archive", "oci-archive", or the directories "oci-dir" and "docker-dir" (default "docker-archive")'
+complete -c dhow -n '__dhow_in "save" "image save"' -l output -s o -r -F -d 'Write to a file instead of stdout, or to a directory'
 complete -c dhow -n '__dhow_in "save" "image save"' -a '(dhow __complete image 2>/dev/null)'
-complete -c dhow -n '__dhow_in "load" "image load"' -l input -s i -r -F -d 'Read from a file instead of stdin'
+complete -c dhow -n '__dhow_in "load" "image load"' -l input -s i -r -F -d 'Read from a file or directory instead of stdin'
 complete -c dhow -n '__dhow_in "load" "image load"' -l quiet -s q -d 'Show no progress'
 complete -c dhow -n '__dhow_in "load" "image load"' -F
 complete -c dhow -n '__dhow_in "import" "image import"' -l change -s c -r -F -d 'Apply a Dockerfile instruction to the image'\''s configuration'

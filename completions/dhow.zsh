@@ -386,15 +386,15 @@ _dhow() {
 			;;
 		'save'|'image save')
 			_arguments -s \
-				'*--format=[Form of the archive  "docker-archive" or "oci-archive" (default "docker-archive")]: :_files' \
-				'*--output=[Write to a file instead of stdout]: :_files' \
-				'*-o+[Write to a file instead of stdout]: :_files' \
+				'*--format=["docker-archive", "oci-archive", or the directories "oci-dir" and "docker-dir" (default "docker-archive")]: :_files' \
+				'*--output=[Write to a file instead of stdout, or to a directory]: :_files' \
+				'*-o+[Write to a file instead of stdout, or to a directory]: :_files' \
 				'*: : _dhow_names image'
 			;;
 		'load'|'image load')
 			_arguments -s \
-				'*--input=[Read from a file instead of stdin]: :_files' \
-				'*-i+[Read from a file instead of stdin]: :_files' \
+				'*--input=[Read from a file or directory instead of stdin]: :_files' \
+				'*-i+[Read from a file or directory instead of stdin]: :_files' \
 				'*--quiet[Show no progress]' \
 				'*-q[Show no progress]' \
 				'*: :_files'

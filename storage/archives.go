@@ -11,6 +11,7 @@ import (
 
 	"go.podman.io/image/v5/copy"
 	imageref "go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/types"
 
 	"github.com/dhow-containers/dhow/storage/archive"
@@ -26,9 +27,23 @@ type toSave struct {
 	names []string
 }
 
-// Save writes images as one archive; format is "" or "docker-archive" (many images), or
-// "oci-archive" (one). A name without a tag means all tags of the repository, as in docker.
-func (s *Store) Save(ctx context.Context, names []string, w io.Writer, format string, p progress.Func) (err error) {
+// Save writes images as one archive; format is "" or "docker-archive", or "oci-archive". A name
+// without a tag means all tags of the repository, as in docker.
+func (s *Store) Save(ctx context.Context, names []string, w io.Writer, format string, p progress.Func) error {
+	return s.save(ctx, names, p, func(sys *types.SystemContext, dir string) (*archive.Writer, error) {
+		return archive.NewWriter(sys, w, format, dir)
+	})
+}
+
+// SaveDir writes images into the empty directory dir; format is "oci-dir", or "docker-dir" for one
+// image.
+func (s *Store) SaveDir(ctx context.Context, names []string, dir, format string, p progress.Func) error {
+	return s.save(ctx, names, p, func(*types.SystemContext, string) (*archive.Writer, error) {
+		return archive.NewDirWriter(format, dir)
+	})
+}
+
+func (s *Store) save(ctx context.Context, names []string, p progress.Func, open func(*types.SystemContext, string) (*archive.Writer, error)) (err error) {
 	quiet()
 	list, err := s.choose(names)
 	if err != nil {
@@ -44,7 +59,7 @@ func (s *Store) Save(ctx context.Context, names []string, w io.Writer, format st
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	out, err := archive.NewWriter(sys, w, format, dir)
+	out, err := open(sys, dir)
 	if err != nil {
 		return err
 	}
@@ -53,7 +68,11 @@ func (s *Store) Save(ctx context.Context, names []string, w io.Writer, format st
 			break
 		}
 	}
-	return errors.Join(err, out.Close())
+	if err != nil {
+		_ = out.Close() // what is there is not whole
+		return err
+	}
+	return out.Close()
 }
 
 func (s *Store) saveOne(ctx context.Context, out *archive.Writer, sys *types.SystemContext, item toSave, p progress.Func) error {
@@ -81,18 +100,22 @@ func (s *Store) saveOne(ctx context.Context, out *archive.Writer, sys *types.Sys
 	}
 	defer policy.Destroy()
 	report := newReporter(p, "saving")
-	_, err = copy.Image(ctx, policy, to, &origin{local: local{name: item.img.ID}, s: s, img: item.img}, &copy.Options{
+	co := &copy.Options{
 		RemoveSignatures: true,
 		SourceCtx:        sys,
 		DestinationCtx:   &own,
 		Progress:         report.events(),
 		ProgressInterval: report.interval(),
-	})
+	}
+	if out.WantsDocker() {
+		co.ForceManifestMIMEType = manifest.DockerV2Schema2MediaType
+	}
+	_, err = copy.Image(ctx, policy, to, &origin{local: local{name: item.img.ID}, s: s, img: item.img}, co)
 	report.close(err)
 	if err != nil {
 		return fmt.Errorf("saving %s: %w", short(item.img.ID), explainTransfer(ctx, err))
 	}
-	return nil
+	return out.Named(tags)
 }
 
 // choose finds the images and holds them; one image comes once, with all the names asked for.
@@ -183,6 +206,28 @@ func (s *Store) Load(ctx context.Context, r io.Reader, p progress.Func) (loaded 
 	if err != nil {
 		return nil, fmt.Errorf("loading: %w", err)
 	}
+	return s.loadAll(ctx, in, sys, p)
+}
+
+// LoadDir reads a directory of SaveDir, podman save or another tool that writes OCI layouts.
+func (s *Store) LoadDir(ctx context.Context, dir string, p progress.Func) ([]Loaded, error) {
+	quiet()
+	if _, err := s.library(); err != nil {
+		return nil, err
+	}
+	sys, done, err := s.settings().Context(registry.Access{})
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	in, err := archive.NewDirReader(dir)
+	if err != nil {
+		return nil, fmt.Errorf("loading: %w", err)
+	}
+	return s.loadAll(ctx, in, sys, p)
+}
+
+func (s *Store) loadAll(ctx context.Context, in *archive.Reader, sys *types.SystemContext, p progress.Func) (loaded []Loaded, err error) {
 	defer func() { err = errors.Join(err, in.Close()) }()
 	for _, item := range in.Images() {
 		img, err := s.loadOne(ctx, item, sys, p)

@@ -25,14 +25,11 @@ func TestSaveLoad(t *testing.T) {
 	for _, format := range []string{"", "docker-archive", "oci-archive"} {
 		t.Run(format, func(t *testing.T) {
 			names := []string{"img:latest", "quay.io/other/name:2", "base:1"}
-			if format == "oci-archive" {
-				names = names[:1]
-			}
 			var out, out2 bytes.Buffer
 			if err := s.Save(ctx, names, &out, format, nil); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Save(ctx, names, &out2, format, nil); err != nil || (format != "oci-archive" && !bytes.Equal(out.Bytes(), out2.Bytes())) {
+			if err := s.Save(ctx, names, &out2, format, nil); err != nil || !bytes.Equal(out.Bytes(), out2.Bytes()) {
 				t.Errorf("saved twice: %v, equal %v", err, bytes.Equal(out.Bytes(), out2.Bytes()))
 			}
 			var zipped bytes.Buffer

@@ -1,8 +1,8 @@
-// Package archive reads and writes files of images: docker's archive (docker save) and an OCI layout
-// in a tar (podman save --format oci-archive).
+// Package archive reads and writes files of images: docker's archive (docker save), an OCI layout as a
+// directory or in a tar, and a directory of the blobs of one image (podman save --format docker-dir).
 //
-// Both are given and taken as streams; the library's writers and readers want paths, which are pipes
-// and spooled files here.
+// Archives are given and taken as streams; the library's writers and readers want paths, which are
+// pipes and spooled files here.
 package archive
 
 import (
@@ -16,29 +16,32 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"go.podman.io/image/v5/directory"
 	dockerarchive "go.podman.io/image/v5/docker/archive"
 	imageref "go.podman.io/image/v5/docker/reference"
-	ociarchive "go.podman.io/image/v5/oci/archive"
+	"go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/pkg/compression"
-	"go.podman.io/image/v5/transports"
 	"go.podman.io/image/v5/types"
 )
 
-// Formats of archives.
+// Formats of archives and directories, as podman spells them.
 const (
-	Docker = "docker-archive"
-	OCI    = "oci-archive"
+	Docker    = "docker-archive"
+	OCI       = "oci-archive"
+	OCIDir    = "oci-dir"
+	DockerDir = "docker-dir"
 )
 
-// Writer writes one archive to a stream.
+// Writer writes one archive or directory.
 type Writer struct {
 	docker *dockerarchive.Writer
 	pipe   *os.File // the end the library writes to
 	copied chan error
 
-	oci  string // the file the library writes an OCI archive to
-	out  io.Writer
-	used bool
+	layout string    // directory of the OCI layout
+	out    io.Writer // what its tar goes to; nil leaves the directory
+	blobs  string    // directory of the one image
+	used   bool
 }
 
 // NewWriter begins an archive of the format ("" is Docker). dir is for files on the way.
@@ -46,7 +49,11 @@ func NewWriter(sys *types.SystemContext, w io.Writer, format, dir string) (*Writ
 	switch format {
 	case "", Docker:
 	case OCI:
-		return &Writer{oci: filepath.Join(dir, "out.tar"), out: w}, nil
+		l := filepath.Join(dir, "layout")
+		if err := os.Mkdir(l, 0o700); err != nil {
+			return nil, fmt.Errorf("writing the archive: %w", err)
+		}
+		return &Writer{layout: l, out: w}, nil
 	default:
 		return nil, fmt.Errorf("archive format %q is not known: use %s or %s", format, Docker, OCI)
 	}
@@ -69,25 +76,49 @@ func NewWriter(sys *types.SystemContext, w io.Writer, format, dir string) (*Writ
 	return out, nil
 }
 
+// NewDirWriter begins a directory of the format OCIDir or DockerDir in dir, which is empty.
+func NewDirWriter(format, dir string) (*Writer, error) {
+	switch format {
+	case OCIDir:
+		return &Writer{layout: dir}, nil
+	case DockerDir:
+		return &Writer{blobs: dir}, nil
+	}
+	return nil, fmt.Errorf("format %q is no directory: use %s or %s", format, OCIDir, DockerDir)
+}
+
+// WantsDocker tells that images go in with docker's manifest whatever their own is.
+func (w *Writer) WantsDocker() bool { return w.blobs != "" }
+
 // Reference is where the next image goes. Of the tags the first is in the reference; the others
-// travel in the SystemContext.
+// travel in the SystemContext, or are added by Named.
 func (w *Writer) Reference(tags []imageref.NamedTagged) (types.ImageReference, error) {
 	var first imageref.NamedTagged
 	if len(tags) > 0 {
 		first = tags[0]
 	}
-	if w.docker != nil {
+	switch {
+	case w.docker != nil:
 		return w.docker.NewReference(first)
-	}
-	if w.used {
-		return nil, fmt.Errorf("an %s holds one image: use %s for several", OCI, Docker)
+	case w.layout != "":
+		name := ""
+		if first != nil {
+			name = first.String()
+		}
+		return layout.NewReference(w.layout, name)
+	case w.used:
+		return nil, fmt.Errorf("a %s holds one image: use %s for several", DockerDir, OCIDir)
 	}
 	w.used = true
-	name := ""
-	if first != nil {
-		name = first.String()
+	return directory.NewReference(w.blobs)
+}
+
+// Named gives the image that was copied last its other tags.
+func (w *Writer) Named(tags []imageref.NamedTagged) error {
+	if w.layout == "" || len(tags) < 2 {
+		return nil
 	}
-	return ociarchive.NewReference(w.oci, name)
+	return addNames(w.layout, tags)
 }
 
 // Close ends the archive; all of it has been written when it returns nil.
@@ -100,15 +131,10 @@ func (w *Writer) Close() error {
 		}
 		return err
 	}
-	f, err := os.Open(w.oci)
-	if errors.Is(err, os.ErrNotExist) {
+	if w.out == nil {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := io.Copy(w.out, f); err != nil {
+	if err := packLayout(w.out, w.layout); err != nil {
 		return fmt.Errorf("writing the archive: %w", err)
 	}
 	return nil
@@ -137,9 +163,28 @@ func NewReader(sys *types.SystemContext, r io.Reader, dir string) (*Reader, erro
 		return nil, err
 	}
 	if oci {
-		return readOCI(sys, file)
+		l := filepath.Join(dir, "layout")
+		if err := unpackLayout(file, l); err != nil {
+			return nil, fmt.Errorf("reading the archive: %w", err)
+		}
+		return readLayout(l)
 	}
 	return readDocker(sys, file)
+}
+
+// NewDirReader reads what images a directory has: an OCI layout, or the blobs of one image.
+func NewDirReader(dir string) (*Reader, error) {
+	if _, err := os.Stat(filepath.Join(dir, "index.json")); err == nil {
+		return readLayout(dir)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err != nil {
+		return nil, fmt.Errorf("reading %q: it has neither index.json nor manifest.json", dir)
+	}
+	ref, err := directory.NewReference(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", dir, err)
+	}
+	return &Reader{images: []Image{{Ref: ref}}}, nil
 }
 
 // spool writes the stream to file, decompressed.
@@ -214,29 +259,6 @@ func readDocker(sys *types.SystemContext, file string) (*Reader, error) {
 		r.images = append(r.images, img)
 	}
 	return r, nil
-}
-
-func readOCI(sys *types.SystemContext, file string) (*Reader, error) {
-	ref, err := ociarchive.NewReference(file, "")
-	if err != nil {
-		return nil, fmt.Errorf("reading the archive: %w", err)
-	}
-	img := Image{Ref: ref}
-	if desc, err := ociarchive.LoadManifestDescriptorWithContext(sys, ref); err == nil {
-		for _, key := range []string{"io.containerd.image.name", "org.opencontainers.image.ref.name"} {
-			named, err := imageref.ParseNormalizedNamed(desc.Annotations[key])
-			if err != nil {
-				continue
-			}
-			if t, ok := named.(imageref.NamedTagged); ok {
-				img.Names = []string{t.String()}
-				break
-			}
-		}
-	} else {
-		return nil, fmt.Errorf("reading the archive %s: %w", transports.ImageName(ref), err)
-	}
-	return &Reader{images: []Image{img}}, nil
 }
 
 // Images gives the images in the order of the archive.

@@ -52,15 +52,13 @@ func isRefused(kind string) bool {
 	return slices.Contains(refused.kinds, kind)
 }
 
-// refuse notes a refusal; false when it was known, so that trying again is of no use.
-func refuse(kind string) bool {
+// refuse notes a refusal.
+func refuse(kind string) {
 	refused.Lock()
 	defer refused.Unlock()
-	if slices.Contains(refused.kinds, kind) {
-		return false
+	if !slices.Contains(refused.kinds, kind) {
+		refused.kinds = append(refused.kinds, kind)
 	}
-	refused.kinds = append(refused.kinds, kind)
-	return true
 }
 
 // allowed is the specification as far as the host allows it.

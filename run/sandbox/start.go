@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -77,6 +78,7 @@ func (c *Container) climb(ctx context.Context, r Request) error {
 		c.served = make(chan error, 1)
 		go func() { c.served <- r.Owners.Serve(serve) }()
 	}
+	var tried []string // another container may have met the same refusal meanwhile
 	for {
 		err := c.start(ctx, r)
 		if err == nil {
@@ -84,7 +86,9 @@ func (c *Container) climb(ctx context.Context, r Request) error {
 		}
 		failed := startError(err)
 		kind, again := refusal(failed)
-		if again && refuse(kind) {
+		if again && !slices.Contains(tried, kind) {
+			refuse(kind)
+			tried = append(tried, kind)
 			if err := c.undo(); err != nil {
 				return startError(err)
 			}

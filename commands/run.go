@@ -24,7 +24,11 @@ dhow run -d --name web -p 8080:80 nginx
 dhow run --rm -v "$PWD:/src" -w /src golang go test ./...
 echo data | dhow run -i --rm alpine wc -c`,
 	detail: `Exit status: the command's own; 128 and the signal's number when a signal ended it; 127 when the
-command is not found, 126 when it can not be invoked, 125 when dhow failed.`,
+command is not found, 126 when it can not be invoked, 125 when dhow failed.
+
+A published port is open on every address of the host unless one is named, as in -p 127.0.0.1:8080:80.
+The container sees its clients' own addresses, and clients of the host's loopback device as the gateway.
+The host itself is host.docker.internal; what listens on its loopback device alone is out of reach.`,
 	later: laterRunFlags,
 	min:   1, max: -1, stop: true, names: anImage,
 	flags: runFlags,

@@ -334,3 +334,38 @@ func TestPublishEnd(t *testing.T) {
 		t.Errorf("the client hears %v", err)
 	}
 }
+
+// More clients than are remembered are all served; the longest idle are forgotten.
+func TestPublishUDPClients(t *testing.T) {
+	published(t, "8095:80/udp", "8096:80")
+	probe, _ := dialSoon(t, "", hostV4+":8096")
+	probe.Close()
+	ask := func(u net.Conn) bool {
+		b := make([]byte, 100)
+		for range 5 { // the container's queue may overflow
+			u.SetDeadline(time.Now().Add(2 * time.Second))
+			u.Write([]byte("hello"))
+			if n, err := u.Read(b); err == nil && strings.HasSuffix(string(b[:n]), v4(u.LocalAddr().String())+" hello") {
+				return true
+			}
+		}
+		return false
+	}
+	var first net.Conn
+	for i := range 1100 {
+		u, err := net.Dial("udp", hostV4+":8095")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer u.Close()
+		if first == nil {
+			first = u
+		}
+		if !ask(u) {
+			t.Fatalf("client %d has no answer", i)
+		}
+	}
+	if !ask(first) {
+		t.Error("a client that was forgotten is not served again")
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/run"
+	"github.com/dhow-containers/dhow/run/monitor"
 	"github.com/dhow-containers/dhow/storage"
 )
 
@@ -100,9 +101,17 @@ func runRun(c *call) error {
 			id, err = run.Detach(c.cancellable(), o)
 			return err
 		}
+		if o.Terminal && (ui.Terminal(os.Stdin) || ui.Terminal(c.out)) {
+			status, err = c.runOnTerminal(o)
+			return err
+		}
 		status, err = run.Run(context.Background(), o)
 		return err
 	})
+	if errors.Is(err, monitor.ErrDetached) {
+		fmt.Fprintln(c.err, monitor.ErrDetached)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -114,6 +123,20 @@ func runRun(c *call) error {
 		return explain.Silent(status)
 	}
 	return nil
+}
+
+// runOnTerminal runs a container that the person can leave and come back to.
+func (c *call) runOnTerminal(o run.Options) (int, error) {
+	keys, err := monitor.ParseKeys(c.text("detach-keys"))
+	if err != nil {
+		return 125, err
+	}
+	proxy := c.Bool("sig-proxy")
+	who := monitor.Caller{Out: c.out, Err: c.err, Keys: keys, SigProxy: proxy, SigProxyTerminal: proxy}
+	if o.Interactive {
+		who.In = os.Stdin
+	}
+	return run.RunAttached(context.Background(), o, who)
 }
 
 // withImage calls do with the options of the flags, and once more when the image had to be pulled.

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 
 	"github.com/dhow-containers/dhow/run/monitor"
 	"github.com/dhow-containers/dhow/run/record"
@@ -30,6 +31,35 @@ func StartAttached(ctx context.Context, o Options, name string, c monitor.Caller
 		return 125, err
 	}
 	theirs.Close()
+	f.State.Status = record.Running
+	return exitOf(ctx, o.book(), f, c.Follow(ctx, f.Dir, ours, f.Terminal))
+}
+
+// RunAttached is Run with a monitor of its own between the container and the caller, so that the person
+// can leave it (monitor.ErrDetached) and come back.
+func RunAttached(ctx context.Context, o Options, c monitor.Caller) (int, error) {
+	made, err := create(ctx, o)
+	if err != nil {
+		return 125, err
+	}
+	f := record.Found{Container: made.entry.Container, Dir: made.entry.Dir()}
+	ours, theirs, err := monitor.Pair()
+	if err != nil {
+		return 125, errors.Join(err, made.discard())
+	}
+	if !o.Interactive {
+		c.In = nil
+	}
+	h := handover{
+		Dir: o.Dir, ID: f.ID, Mapping: o.Mapping, New: true, CIDFile: o.CIDFile,
+		Attached: true, Stdin: c.In != nil,
+	}
+	err = handOver(h, made.entry, theirs)
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return 125, err
+	}
 	f.State.Status = record.Running
 	return exitOf(ctx, o.book(), f, c.Follow(ctx, f.Dir, ours, f.Terminal))
 }

@@ -176,7 +176,7 @@ func handOver(h handover, e *record.Entry, first *net.UnixConn) (err error) {
 // monitorEnv is the part of the environment a monitor has use for. The rest may hold secrets, which
 // have no business in a process that lives for weeks.
 func monitorEnv(env []string) []string {
-	out := []string{"GOMAXPROCS=2"}
+	out := []string{"GOMAXPROCS=1", "GOGC=25"}
 	for _, kv := range env {
 		name, _, _ := strings.Cut(kv, "=")
 		switch name {

@@ -8,7 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +17,7 @@ import (
 	"github.com/dhow-containers/dhow/rootless/reexec"
 	"github.com/dhow-containers/dhow/run/log"
 	"github.com/dhow-containers/dhow/run/monitor"
+	"github.com/dhow-containers/dhow/run/network"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/sandbox"
 	"github.com/dhow-containers/dhow/storage"
@@ -38,7 +39,6 @@ func Role() bool {
 	unix.CloseOnExec(3)
 	unix.CloseOnExec(4)
 	unix.CloseOnExec(5)
-	debug.SetGCPercent(50)
 	err := watch(os.NewFile(3, "lock"), answer)
 	if err != nil {
 		os.Exit(1)
@@ -59,6 +59,9 @@ func watch(lock, command *os.File) error {
 	reply(command, err)
 	if err != nil {
 		return err
+	}
+	if c.w.network.Mode == network.Private {
+		runtime.GOMAXPROCS(2) // a start is quicker with one, the network with two
 	}
 	go slim()
 	status, err := c.box.Wait()

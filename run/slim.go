@@ -11,10 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// slim makes the monitor small once the start is over: it waits for most of its life.
+// slim makes the monitor small once the start is over: it waits for most of its life. What the first
+// moments of waiting bring back goes a little later.
 func slim() {
-	time.Sleep(200 * time.Millisecond) // the payload has the processors first
-	release()
+	for _, wait := range []time.Duration{200 * time.Millisecond, 2 * time.Second, 20 * time.Second} {
+		time.Sleep(wait) // the payload has the processors first
+		release()
+	}
 }
 
 // release gives back the heap's free pages, and the pages of the program's own text and constants:

@@ -23,8 +23,8 @@ type Caller struct {
 	Out, Err *os.File // nil drops the output
 	// Keys are the detach keys as bytes, nil for none; they count only on a terminal.
 	Keys []byte
-	// SigProxy passes signals on when the payload has no terminal.
-	SigProxy bool
+	// SigProxy passes signals on when the payload has no terminal, and SigProxyTerminal when it has one.
+	SigProxy, SigProxyTerminal bool
 }
 
 // Pair gives a connection to be handed to a monitor that is yet to be started, and the caller's side.
@@ -63,6 +63,12 @@ func Attach(ctx context.Context, dir string, c Caller) error {
 		conn.Close()
 		return err
 	}
+	if screen := c.screen(reply.Terminal); screen != nil {
+		// Another size for a moment makes programs draw their screen anew, as docker does.
+		if size, err := unix.IoctlGetWinsize(int(screen.Fd()), unix.TIOCGWINSZ); err == nil {
+			_, _ = Ask(dir, Request{Op: "resize", Width: size.Col + 1, Height: size.Row + 1}, answer)
+		}
+	}
 	return c.Follow(ctx, dir, conn, reply.Terminal)
 }
 
@@ -84,7 +90,7 @@ func (c Caller) Follow(ctx context.Context, dir string, conn *net.UnixConn, term
 			_, _ = Ask(dir, Request{Op: "resize", Width: width, Height: height}, answer)
 		})()
 	}
-	if c.SigProxy && !terminal {
+	if c.SigProxy && !terminal || c.SigProxyTerminal && terminal {
 		defer forward(dir)()
 	}
 	detached := make(chan error, 1)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/storage"
 )
@@ -15,11 +16,13 @@ var pullVerb = verb{
 	short: "Download an image from a registry",
 	usage: "[OPTIONS] NAME[:TAG|@DIGEST]",
 	example: `dhow pull debian:bookworm
-dhow pull registry.example.com/team/app@sha256:…`,
-	later: "a/all-tags disable-content-trust",
+dhow pull registry.example.com/team/app@sha256:…
+dhow pull --platform linux/arm64 debian`,
+	later: "disable-content-trust",
 	min:   1, max: 1, names: anImage,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
+			yes("all-tags", "a", "Pull every tag the registry has of NAME"),
 			text("platform", "", "`os/arch[/variant]` Pull the image for this platform"),
 			yes("quiet", "q", "Print nothing but the image's full name"),
 		}
@@ -37,15 +40,45 @@ func runPull(c *call) error {
 	if err != nil {
 		return err
 	}
+	ref, err := parseReference(name)
+	if err != nil {
+		return err
+	}
+	if !c.Bool("all-tags") {
+		if !c.Bool("quiet") && ref.defaulted {
+			fmt.Fprintln(c.err, "Using default tag: latest")
+		}
+		return pullOne(c, s, name, wanted)
+	}
+	if !ref.defaulted {
+		return errTagWithAll
+	}
+	tags, err := s.RemoteTags(c.cancellable(), name, nil)
+	if err != nil {
+		return err
+	}
+	if len(tags) == 0 {
+		return &explain.Error{Text: fmt.Sprintf("%s has no tags", ref.familiarName()), Status: 1}
+	}
+	for _, tag := range tags {
+		if err := pullOne(c, s, name+":"+tag, wanted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errTagWithAll says in docker's words that a tag and all tags were asked for.
+var errTagWithAll = &explain.Error{Text: "tag can't be used with --all-tags/-a", Status: 1}
+
+// pullOne pulls one image and prints what docker prints.
+func pullOne(c *call, s *storage.Store, name, wanted string) error {
 	quiet := c.Bool("quiet")
 	ref, err := parseReference(name)
 	if err != nil {
 		return err
 	}
 	if !quiet {
-		if ref.defaulted {
-			fmt.Fprintln(c.err, "Using default tag: latest")
-		}
 		fmt.Fprintf(c.err, "%s: Pulling from %s\n", ref.tagOrDigest(), ref.path)
 	}
 	before, _ := s.Lookup(ref.full())

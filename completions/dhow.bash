@@ -44,8 +44,8 @@ _dhow() {
 	'rename' | 'container rename') flags='--help' values='' kind='container' ;;
 	'container prune') flags='--filter --force -f --help' values='--filter' kind='' ;;
 	'images' | 'image ls' | 'image list') flags='--all -a --digests --filter -f --format --no-trunc --quiet -q --tree --help' values='--filter -f --format' kind='image' ;;
-	'pull' | 'image pull') flags='--platform --quiet -q --help' values='--platform' kind='image' ;;
-	'push' | 'image push') flags='--quiet -q --help' values='' kind='image' ;;
+	'pull' | 'image pull') flags='--all-tags -a --platform --quiet -q --help' values='--platform' kind='image' ;;
+	'push' | 'image push') flags='--all-tags -a --compression-format --compression-level --digestfile --quiet -q --help' values='--compression-format --compression-level --digestfile' kind='image' ;;
 	'tag' | 'image tag') flags='--help' values='' kind='image' ;;
 	'rmi' | 'image rm' | 'image remove') flags='--force -f --help' values='' kind='image' ;;
 	'history' | 'image history') flags='--format --human -H --no-trunc --quiet -q --help' values='--format' kind='image' ;;

@@ -353,6 +353,8 @@ _dhow() {
 			;;
 		'pull'|'image pull')
 			_arguments -s \
+				'*--all-tags[Pull every tag the registry has of NAME]' \
+				'*-a[Pull every tag the registry has of NAME]' \
 				'*--platform=[Pull the image for this platform]: :_files' \
 				'*--quiet[Print nothing but the image'\''s full name]' \
 				'*-q[Print nothing but the image'\''s full name]' \
@@ -360,6 +362,11 @@ _dhow() {
 			;;
 		'push'|'image push')
 			_arguments -s \
+				'*--all-tags[Push every tag that NAME has here]' \
+				'*-a[Push every tag that NAME has here]' \
+				'*--compression-format=[Compress layers with gzip or zstd, also where the registry has them in another form]: :_files' \
+				'*--compression-level=[1 to 9 for gzip, 1 to 20 for zstd]: :_files' \
+				'*--digestfile=[Write the digest of the pushed manifest to a file]: :_files' \
 				'*--quiet[Print nothing but the image'\''s full name]' \
 				'*-q[Print nothing but the image'\''s full name]' \
 				'*: : _dhow_names image'

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -205,15 +206,52 @@ var libraryPhases = []string{
 	"choosing an image from manifest list ", "reading blob ", "copying system image from manifest list: ",
 }
 
+// tagsTimeout bounds asking a registry for the tags of a repository: its answer may have any number
+// of pages.
+const tagsTimeout = 2 * time.Minute
+
+// RemoteTags asks the registry which tags a repository has. repository is a name without a tag.
+func (s *Store) RemoteTags(ctx context.Context, repository string, auth *Credentials) ([]string, error) {
+	name, sys, done, err := s.remote(repository, "", auth, false)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	from, err := dockerReference(name)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, tagsTimeout)
+	defer cancel()
+	tags, err := docker.GetRepositoryTags(ctx, sys, from)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the tags of %s: %w", reference.Familiar(name.Repository()), explainTransfer(ctx, err))
+	}
+	return tags, nil
+}
+
+// Tags gives the full names the store has in one repository, sorted. repository is a name without a
+// tag.
+func (s *Store) Tags(repository string) ([]string, error) {
+	n, err := reference.ParseBare(repository)
+	if err != nil {
+		return nil, err
+	}
+	return s.ofRepository(n.Repository())
+}
+
 // PushOptions guide Push.
 type PushOptions struct {
 	// Format is "" (the image's own manifest), "oci" or "docker" (schema 2).
 	Format string
 	// Compression is "" or "gzip", or "zstd" (OCI only).
 	Compression string
-	Progress    progress.Func
-	Auth        *Credentials
-	Insecure    bool
+	// Level is the algorithm's; nil leaves the choice to it. Layers the registry has are not
+	// compressed again.
+	Level    *int
+	Progress progress.Func
+	Auth     *Credentials
+	Insecure bool
 }
 
 // Push sends the image name to dest ("" for name itself) and gives the digest of the manifest the
@@ -241,6 +279,7 @@ func (s *Store) Push(ctx context.Context, name, dest string, o PushOptions) (dig
 	if err != nil {
 		return "", err
 	}
+	sys.CompressionLevel = o.Level
 	co, err := copyOptions(sys, o.Format, o.Compression)
 	if err != nil {
 		return "", err

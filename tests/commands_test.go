@@ -31,7 +31,15 @@ func startRegistry(t *testing.T, userland string) (*fixture.Registry, string) {
 	if err := fixture.WriteBase(&b, userland); err != nil {
 		t.Fatal(err)
 	}
+	var arm bytes.Buffer // an image of another architecture: never run
+	tw := tar.NewWriter(&arm)
+	if err := errors.Join(tw.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "arm64/", Mode: 0o755}), tw.Close()); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.Push("library/base:latest", ociv1.ImageConfig{Env: []string{fixture.Path}, Cmd: []string{"sh"}}, b.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.PushIndex("library/multi:latest", ociv1.ImageConfig{Cmd: []string{"sh"}}, map[string][]byte{"amd64": b.Bytes(), "arm64": arm.Bytes()}); err != nil {
 		t.Fatal(err)
 	}
 	return r, r.Addr + "/library/base:latest"

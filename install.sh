@@ -89,7 +89,16 @@ if [ "$uninstall" = yes ]; then
 	done
 	[ "$removed" = yes ] || say "dhow is not installed below $prefix"
 	data=$(data_dir)
-	[ ! -d "$data" ] || say "images and containers stay in $data (a user removes them with: dhow unshare rm -rf $data)"
+	if [ -d "$data" ]; then
+		say "images and containers stay in $data"
+		if [ "$(id -u)" = 0 ]; then
+			say "  to remove them too: rm -rf $data"
+		elif [ "$removed" = yes ]; then
+			say "  to remove them too, install again, then: dhow unshare rm -rf $data"
+		else
+			say "  to remove them too, with any copy of dhow: dhow unshare rm -rf $data"
+		fi
+	fi
 	exit 0
 fi
 

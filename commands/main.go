@@ -159,8 +159,8 @@ func (c *call) unknown(words []string) error {
 
 // laterVerbs are docker's and podman's verbs that are not there yet: they are refused by name, not
 // as spelling mistakes.
-var laterVerbs = map[string]bool{"commit": true, "compose": true, "cp": true, "diff": true,
-	"events": true, "export": true, "login": true, "logout": true, "manifest": true,
+var laterVerbs = map[string]bool{"compose": true, "cp": true,
+	"events": true, "login": true, "logout": true, "manifest": true,
 	"network": true, "pause": true, "search": true, "stats": true,
 	"system": true, "unpause": true, "update": true}
 

@@ -6,7 +6,7 @@ var verbs = []*verb{
 	&buildVerb, &runVerb, &psVerb, &rmVerb,
 	// containers
 	&createVerb, &startVerb, &stopVerb, &restartVerb, &killVerb, &waitVerb, &attachVerb, &execVerb, &logsVerb,
-	&topVerb, &portVerb, &renameVerb, &containerPruneVerb,
+	&topVerb, &diffVerb, &commitVerb, &exportVerb, &portVerb, &renameVerb, &containerPruneVerb,
 	// images
 	&imagesVerb, &pullVerb, &pushVerb, &tagVerb, &rmiVerb, &historyVerb, &saveVerb, &loadVerb, &importVerb,
 	&untagVerb, &imageExistsVerb, &imagePruneVerb, &loginVerb, &logoutVerb,

@@ -19,10 +19,10 @@ _dhow() {
 		esac
 	done
 	case $verb in
-	'') flags='--root --config --help --version' values='--root --config' kind='words:attach bud build builder buildx completion container create exec help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
+	'') flags='--root --config --help --version' values='--root --config' kind='words:attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
 	builder) flags=--help kind='words:build prune' ;;
 	buildx) flags=--help kind='words:b build prune' ;;
-	container) flags=--help kind='words:attach create exec inspect kill list logs ls port prune ps remove rename restart rm run start stop top wait' ;;
+	container) flags=--help kind='words:attach commit create diff exec export inspect kill list logs ls port prune ps remove rename restart rm run start stop top wait' ;;
 	image) flags=--help kind='words:build exists history import inspect list load ls prune pull push remove rm save tag untag' ;;
 	system) flags=--help kind='words:check df info prune' ;;
 	volume) flags=--help kind='words:create inspect list ls remove rm' ;;
@@ -40,6 +40,9 @@ _dhow() {
 	'exec' | 'container exec') flags='--detach -d --detach-keys --env -e --env-file --interactive -i --privileged --tty -t --user -u --workdir -w --help' values='--detach-keys --env -e --env-file --user -u --workdir -w' kind='container' ;;
 	'logs' | 'container logs') flags='--details --follow -f --since --tail -n --timestamps -t --until --help' values='--since --tail -n --until' kind='container' ;;
 	'top' | 'container top') flags='--help' values='' kind='container' ;;
+	'diff' | 'container diff') flags='--help' values='' kind='container' ;;
+	'commit' | 'container commit') flags='--author -a --change -c --message -m --help' values='--author -a --change -c --message -m' kind='container' ;;
+	'export' | 'container export') flags='--output -o --help' values='--output -o' kind='container' ;;
 	'port' | 'container port') flags='--help' values='' kind='container' ;;
 	'rename' | 'container rename') flags='--help' values='' kind='container' ;;
 	'container prune') flags='--filter --force -f --help' values='--filter' kind='' ;;
@@ -73,7 +76,7 @@ _dhow() {
 	'version') flags='--format -f --help' values='--format -f' kind='' ;;
 	'completion') flags='--help' values='' kind='words:bash zsh fish' ;;
 	'man') flags='--help' values='' kind='' ;;
-	'help') flags='--help' values='' kind='words:attach bud build builder buildx completion container create exec help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
+	'help') flags='--help' values='' kind='words:attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
 	*) return ;;
 	esac
 	if [[ " $values " == *" $prev "* ]]; then

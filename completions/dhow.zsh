@@ -17,10 +17,13 @@ _dhow() {
 			'build:Build an image from a Dockerfile'
 			'builder:commands for builders'
 			'buildx:commands for buildxs'
+			'commit:Make an image of what a container has changed'
 			'completion:Print completion for a shell'
 			'container:commands for containers'
 			'create:Make a container without starting it'
+			'diff:Show what a container has changed'
 			'exec:Run a command in a running container'
+			'export:Write a container'\''s filesystem as a tar'
 			'help:Show help for a command'
 			'history:Show the steps an image was made of'
 			'image:commands for images'
@@ -67,7 +70,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd b build prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		container)
-			if ((CURRENT == 2)); then compadd attach create exec inspect kill list logs ls port prune ps remove rename restart rm run start stop top wait; return; fi
+			if ((CURRENT == 2)); then compadd attach commit create diff exec export inspect kill list logs ls port prune ps remove rename restart rm run start stop top wait; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		image)
 			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
@@ -323,6 +326,26 @@ _dhow() {
 			_arguments -s \
 				'*: : _dhow_names container'
 			;;
+		'diff'|'container diff')
+			_arguments -s \
+				'*: : _dhow_names container'
+			;;
+		'commit'|'container commit')
+			_arguments -s \
+				'*--author=[Author of the image]: :_files' \
+				'*-a+[Author of the image]: :_files' \
+				'*--change=[Apply a Dockerfile instruction to the image'\''s configuration]: :_files' \
+				'*-c+[Apply a Dockerfile instruction to the image'\''s configuration]: :_files' \
+				'*--message=[Set the comment in the image'\''s history]: :_files' \
+				'*-m+[Set the comment in the image'\''s history]: :_files' \
+				'*: : _dhow_names container'
+			;;
+		'export'|'container export')
+			_arguments -s \
+				'*--output=[Write to a file instead of stdout]: :_files' \
+				'*-o+[Write to a file instead of stdout]: :_files' \
+				'*: : _dhow_names container'
+			;;
 		'port'|'container port')
 			_arguments -s \
 				'*: : _dhow_names container'
@@ -544,7 +567,7 @@ _dhow() {
 			;;
 		'help')
 			_arguments -s \
-				'*: :(attach bud build builder buildx completion container create exec help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait)'
+				'*: :(attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait)'
 			;;
 		esac
 		;;

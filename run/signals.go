@@ -3,6 +3,7 @@ package run
 import (
 	"os"
 	"os/signal"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -44,14 +45,22 @@ next:
 	return s
 }
 
-// forward passes signals on until stop. The second interrupt kills: pid 1 of a pid namespace ignores
-// signals it has no handler for, and a person must be able to end it.
+// How soon after an interrupt another one is the same act delivered twice (timeout(1) signals the
+// process and its group), and how soon it means that the first had no effect.
+const (
+	sameAct    = 100 * time.Millisecond
+	impatience = time.Second
+)
+
+// forward passes signals on until stop. Two interrupts in quick succession kill: pid 1 of a pid
+// namespace ignores signals it has no handler for, and a person must be able to end it. An
+// interrupt that comes later is a new one, as for a program that cancels at each of them.
 func (s *signals) forward(box *sandbox.Container) {
 	if s.ch == nil {
 		return
 	}
 	go func() {
-		interrupts := 0
+		var last time.Time
 		for {
 			select {
 			case <-s.done:
@@ -62,8 +71,13 @@ func (s *signals) forward(box *sandbox.Container) {
 					continue
 				}
 				if sig == unix.SIGINT {
-					if interrupts++; interrupts > 1 {
+					switch since := time.Since(last); {
+					case since < sameAct:
+						continue
+					case since < impatience:
 						sig = unix.SIGKILL
+					default:
+						last = time.Now()
 					}
 				}
 				_ = box.Signal(sig) // it may have gone meanwhile

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/spec"
 	"github.com/dhow-containers/dhow/storage/volume"
@@ -82,7 +80,7 @@ func checkSource(m *spec.Mount) error {
 	return nil
 }
 
-// fillVolumes gives new volumes what the image has at their place, and resolves sub-paths.
+// fillVolumes gives new volumes what the image has at their place.
 func (c *container) fillVolumes() error {
 	for i := range c.w.Mounts {
 		m := &c.w.Mounts[i]
@@ -97,33 +95,8 @@ func (c *container) fillVolumes() error {
 				return err
 			}
 		}
-		if m.Subpath != "" {
-			dir, err := subpath(m.Source, m.Subpath)
-			if err != nil {
-				return fmt.Errorf("mounting volume %q: %w", m.Volume, err)
-			}
-			m.Source = dir
-		}
 	}
 	return nil
-}
-
-// subpath resolves a directory inside a volume whose content is not trusted.
-func subpath(dir, sub string) (string, error) {
-	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", &fs.PathError{Op: "open", Path: dir, Err: err}
-	}
-	defer unix.Close(root)
-	fd, err := unix.Openat2(root, sub, &unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
-	})
-	if err != nil {
-		return "", &fs.PathError{Op: "volume-subpath", Path: sub, Err: err}
-	}
-	unix.Close(fd)
-	return filepath.Join(dir, sub), nil
 }
 
 // removeAnonymous removes the volumes that were made for a container alone. One that is gone already,

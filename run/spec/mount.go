@@ -18,8 +18,6 @@ type Mount struct {
 	NonRecursive bool
 	// NoCopy keeps a new volume empty instead of filling it from the image.
 	NoCopy bool
-	// Subpath is a directory of the volume that is mounted instead of its root.
-	Subpath string
 	// Labels and Driver options for a volume that this mount creates.
 	Labels, VolumeOptions map[string]string
 	// Volume says that a bind is a volume's directory, by name; such files are ours, and owners are

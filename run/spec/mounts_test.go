@@ -50,7 +50,6 @@ func TestParseMount(t *testing.T) {
 		`type=bind,"src=/a,b",dst=/b`:                         {Type: "bind", Source: "/a,b", Target: "/b"},
 		"src=vol,dst=/b,volume-nocopy":                        {Type: "volume", Source: "vol", Target: "/b", NoCopy: true},
 		"dst=/b":                                              {Type: "volume", Target: "/b", Anonymous: true},
-		"type=volume,src=vol,dst=/b,volume-subpath=x/y":       {Type: "volume", Source: "vol", Target: "/b", Subpath: "x/y"},
 		"src=vol,dst=/b,volume-label=a=b":                     {Type: "volume", Source: "vol", Target: "/b", Labels: map[string]string{"a": "b"}},
 		"type=tmpfs,dst=/t,tmpfs-size=64m,tmpfs-mode=1770":    {Type: "tmpfs", Target: "/t", Options: []string{"size=67108864", "mode=1770"}},
 		"type=bind,src=/a,dst=/b,consistency=cached,ro":       {Type: "bind", Source: "/a", Target: "/b", ReadOnly: true},

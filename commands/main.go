@@ -159,10 +159,9 @@ func (c *call) unknown(words []string) error {
 
 // laterVerbs are docker's and podman's verbs that are not there yet: they are refused by name, not
 // as spelling mistakes.
-var laterVerbs = map[string]bool{"compose": true, "cp": true,
-	"events": true, "login": true, "logout": true, "manifest": true,
+var laterVerbs = map[string]bool{"compose": true, "cp": true, "events": true, "manifest": true,
 	"network": true, "pause": true, "search": true, "stats": true,
-	"system": true, "unpause": true, "update": true}
+	"unpause": true, "update": true}
 
 func unknownCommand(words, near, group string) error {
 	e := &explain.Error{Text: fmt.Sprintf("unknown command: %q", "dhow "+words), Status: 1, Hint: `see "dhow --help"`}

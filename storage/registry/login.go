@@ -28,10 +28,10 @@ func ServerKey(server string) (string, error) {
 		key = strings.TrimPrefix(key, scheme)
 	}
 	key = strings.TrimRight(key, "/")
-	for _, api := range []string{"/v1", "/v2"} {
-		key = strings.TrimSuffix(key, api)
-	}
 	host, path, _ := strings.Cut(key, "/")
+	if path == "v1" || path == "v2" {
+		path = "" // the address of the registry's own interface
+	}
 	switch host {
 	case "", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com":
 		if server != "" && host == "" {
@@ -39,7 +39,7 @@ func ServerKey(server string) (string, error) {
 		}
 		host = "docker.io"
 	}
-	if strings.ContainsAny(key, " \t\r\n\"'\\@?#") || strings.HasPrefix(key, "-") || strings.Contains("/"+path+"/", "/../") || strings.Contains(path, "//") {
+	if strings.ContainsAny(key, " \t\r\n\"'\\@?#") || strings.HasPrefix(key, "-") || strings.Contains("/"+path+"/", "/../") || strings.Contains("/"+path, "//") {
 		return "", fmt.Errorf("%q is no registry: want HOST[:PORT][/PATH]", server)
 	}
 	if path != "" {

@@ -9,7 +9,8 @@ var verbs = []*verb{
 	&topVerb, &diffVerb, &commitVerb, &exportVerb, &portVerb, &renameVerb, &containerPruneVerb,
 	// images
 	&imagesVerb, &pullVerb, &pushVerb, &tagVerb, &rmiVerb, &historyVerb, &saveVerb, &loadVerb, &importVerb,
-	&untagVerb, &imageExistsVerb, &imagePruneVerb, &loginVerb, &logoutVerb,
+	&untagVerb, &imageExistsVerb, &imagePruneVerb, &manifestInspectVerb,
+	&loginVerb, &logoutVerb,
 	// everything
 	&inspectVerb, &imageInspectVerb, &containerInspectVerb,
 	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb,

@@ -12,18 +12,19 @@ _dhow() {
 			verb="${verb:+$verb }$word"
 			((++n))
 			case $verb in
-			builder | buildx | container | image | system | volume) ;;
+			builder | buildx | container | image | manifest | system | volume) ;;
 			*) break ;;
 			esac
 			;;
 		esac
 	done
 	case $verb in
-	'') flags='--root --config --help --version' values='--root --config' kind='words:attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
+	'') flags='--root --config --help --version' values='--root --config' kind='words:attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man manifest port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
 	builder) flags=--help kind='words:build prune' ;;
 	buildx) flags=--help kind='words:b build prune' ;;
 	container) flags=--help kind='words:attach commit create diff exec export inspect kill list logs ls port prune ps remove rename restart rm run start stop top wait' ;;
 	image) flags=--help kind='words:build exists history import inspect list load ls prune pull push remove rm save tag untag' ;;
+	manifest) flags=--help kind='words:inspect' ;;
 	system) flags=--help kind='words:check df info prune' ;;
 	volume) flags=--help kind='words:create inspect list ls remove rm' ;;
 	'build' | 'image build' | 'builder build' | 'buildx build' | 'buildx b' | 'bud') flags='--add-host --build-arg --build-context --file -f --iidfile --label --load --network --no-cache --platform --progress --pull --quiet -q --secret --tag -t --target --help' values='--add-host --build-arg --build-context --file -f --iidfile --label --network --platform --progress --secret --tag -t --target' kind='file' ;;
@@ -58,6 +59,7 @@ _dhow() {
 	'untag' | 'image untag') flags='--help' values='' kind='image' ;;
 	'image exists') flags='--help' values='' kind='image' ;;
 	'image prune') flags='--all -a --filter --force -f --help' values='--filter' kind='' ;;
+	'manifest inspect') flags='--help' values='' kind='image' ;;
 	'login') flags='--password -p --password-stdin --username -u --help' values='--password -p --username -u' kind='' ;;
 	'logout') flags='--help' values='' kind='' ;;
 	'inspect') flags='--format -f --size -s --type --help' values='--format -f --type' kind='object' ;;
@@ -76,7 +78,7 @@ _dhow() {
 	'version') flags='--format -f --help' values='--format -f' kind='' ;;
 	'completion') flags='--help' values='' kind='words:bash zsh fish' ;;
 	'man') flags='--help' values='' kind='' ;;
-	'help') flags='--help' values='' kind='words:attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
+	'help') flags='--help' values='' kind='words:attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man manifest port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
 	*) return ;;
 	esac
 	if [[ " $values " == *" $prev "* ]]; then

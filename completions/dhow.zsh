@@ -37,6 +37,7 @@ _dhow() {
 			'logout:Forget an account of a registry'
 			'logs:Show what a container has written'
 			'man:Print the manual page'
+			'manifest:commands for manifests'
 			'port:Show the published ports of a container'
 			'ps:List containers'
 			'pull:Download an image from a registry'
@@ -74,6 +75,9 @@ _dhow() {
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		image)
 			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
+			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
+		manifest)
+			if ((CURRENT == 2)); then compadd inspect; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		system)
 			if ((CURRENT == 2)); then compadd check df info prune; return; fi
@@ -454,6 +458,10 @@ _dhow() {
 				'*--force[Do not ask]' \
 				'*-f[Do not ask]'
 			;;
+		'manifest inspect')
+			_arguments -s \
+				'*: : _dhow_names image'
+			;;
 		'login')
 			_arguments -s \
 				'*--password=[or token; seen by everybody who lists processes]: :_files' \
@@ -567,7 +575,7 @@ _dhow() {
 			;;
 		'help')
 			_arguments -s \
-				'*: :(attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait)'
+				'*: :(attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man manifest port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait)'
 			;;
 		esac
 		;;

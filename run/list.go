@@ -18,19 +18,37 @@ func List(dir string) ([]record.Found, error) {
 	all, err := book.List()
 	kept := all[:0]
 	for _, f := range all {
-		if f.State.Status == record.Exited && f.State.Alive() {
-			_ = unix.Kill(f.State.Pid, unix.SIGKILL)
+		if !settle(dir, f) {
+			kept = append(kept, f)
 		}
-		if f.AutoRemove && f.State.Status != record.Running {
-			if e, terr := book.Take(f.ID); terr == nil {
-				if rerr := errors.Join(e.Remove(), removeAnonymous(volume.Store{Dir: filepath.Join(dir, "volumes")}, f.Container)); rerr == nil {
-					continue
-				}
-			} else if errors.Is(terr, record.ErrNotFound) {
-				continue
-			}
-		}
-		kept = append(kept, f)
 	}
 	return kept, err
+}
+
+// settle puts in order what a killed monitor has left of one container, and reports whether the
+// container is gone now.
+func settle(dir string, f record.Found) bool {
+	if f.State.Status == record.Exited && f.State.Alive() {
+		_ = unix.Kill(f.State.Pid, unix.SIGKILL)
+	}
+	if !f.AutoRemove || f.State.Status == record.Running {
+		return false
+	}
+	e, err := record.Book{Dir: filepath.Join(dir, "containers")}.Take(f.ID)
+	if err != nil {
+		return errors.Is(err, record.ErrNotFound)
+	}
+	return errors.Join(e.Remove(), removeAnonymous(volume.Store{Dir: filepath.Join(dir, "volumes")}, f.Container)) == nil
+}
+
+// someSettled is how many containers a run looks at while its own payload works.
+const someSettled = 2
+
+// settleSome puts a few containers of the store in order, so that a machine that only ever runs
+// containers does not collect those whose dhow was killed. The few are drawn by chance and cost the
+// same however many there are.
+func settleSome(dir string) {
+	for _, f := range (record.Book{Dir: filepath.Join(dir, "containers")}).Some(someSettled) {
+		settle(dir, f)
+	}
 }

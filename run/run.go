@@ -57,6 +57,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	}
 	s.serve(c)
 	hurried()
+	go settleSome(o.Dir)
 	signals.forward(c.box)
 	status, err = c.box.Wait()
 	return status, errors.Join(err, s.end(), c.end(status))

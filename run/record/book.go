@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	chance "math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -247,6 +248,34 @@ func (b Book) List() ([]Found, error) {
 	})
 	return all, errors.Join(errs...)
 }
+
+// Some gives up to n containers, drawn by chance from the first entries of the directory; containers
+// that can not be read are left out.
+func (b Book) Some(n int) []Found {
+	d, err := os.Open(b.Dir)
+	if err != nil {
+		return nil
+	}
+	names, _ := d.Readdirnames(someRead)
+	d.Close()
+	chance.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	var some []Found
+	for _, name := range names {
+		if len(some) == n {
+			break
+		}
+		if !isID(name) {
+			continue
+		}
+		if f, err := b.load(name); err == nil {
+			some = append(some, f)
+		}
+	}
+	return some
+}
+
+// someRead bounds the directory entries that Some draws from: one read of the directory.
+const someRead = 256
 
 // Find gives the container of that name, id or unambiguous beginning of an id.
 func (b Book) Find(nameOrID string) (Found, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/dockerfile"
+	"github.com/dhow-containers/dhow/run/network"
 	"github.com/dhow-containers/dhow/storage"
 )
 
@@ -29,7 +30,7 @@ The Dockerfile is PATH/Containerfile or PATH/Dockerfile unless -f says otherwise
 .containerignore and FILE.dockerignore are read.`,
 	later: `allow annotation attest builder cache-from cache-to call cgroup-parent check compress cpu-period cpu-quota
 c/cpu-shares cpuset-cpus cpuset-mems D/debug disable-content-trust isolation m/memory memory-swap metadata-file no-cache-filter
-o/output policy provenance push resource sbom security-opt shm-size squash ssh ulimit`,
+o/output policy push resource security-opt shm-size squash ssh ulimit`,
 	min: 1, max: 1, names: aFile,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
@@ -45,15 +46,22 @@ o/output policy provenance push resource sbom security-opt shm-size squash ssh u
 			yes("no-cache", "", "Carry out every step again"),
 			text("platform", "", "`os/arch[/variant]` Platform to build for"),
 			text("progress", "", "`mode` How to show progress: auto, plain, tty, rawjson or quiet (BUILDKIT_PROGRESS)"),
+			attestation("provenance"),
 			perhaps("pull", "", "`policy` Ask the registry for newer base images; =never asks for none"),
 			yes("quiet", "q", "Print nothing but the image's id"),
 			hidden(yes("rm", "", "Remove containers of steps; always so")),
+			attestation("sbom"),
 			list("secret", "", "`id=name,src=file` Give a secret to RUN steps; or id=name,env=variable"),
 			list("tag", "t", "`name[:tag]` Name the result"),
 			text("target", "", "Build this `stage`"),
 		}
 	},
 	run: runBuild,
+}
+
+// attestation is a flag that CI jobs give to say that they want none, which is what they get.
+func attestation(name string) cli.Flag {
+	return hidden(text(name, "", "`false` Make no "+name+" attestation, as always"))
 }
 
 func runBuild(c *call) error {
@@ -111,13 +119,22 @@ func (c *call) buildOptions() (o build.Options, mode string, err error) {
 		Context: c.Args().First(), Dockerfile: c.text("file"), Target: c.text("target"), Network: c.text("network"),
 		AddHosts: c.list("add-host"), NoCache: c.Bool("no-cache"), Pull: storage.PullMissing, Tags: c.list("tag"), IIDFile: c.text("iidfile"),
 	}
+	for _, name := range []string{"provenance", "sbom"} {
+		if on, err := strconv.ParseBool(c.text(name)); c.IsSet(name) && (err != nil || on) {
+			return o, "", explain.Usage(fmt.Errorf("--%s %q: attestations are not supported yet, only false is", name, c.text(name)))
+		}
+	}
+	if err := (network.Config{Hosts: o.AddHosts}).Validate(); err != nil {
+		return o, "", explain.Usage(err)
+	}
 	if remote(o.Context) {
 		return o, "", &explain.Error{Text: fmt.Sprintf("remote contexts are not supported yet: %q", o.Context), Status: 1}
 	}
 	if o.Context == "-" && o.Dockerfile == "-" {
 		return o, "", &explain.Error{Text: "stdin can not be both the context and the Dockerfile", Status: 1}
 	}
-	if o.BuildArgs, err = pairs("build-arg", c.list("build-arg"), true); err != nil {
+	args := c.list("build-arg")
+	if o.BuildArgs, err = pairs("build-arg", append(c.proxies(args), args...), true); err != nil {
 		return o, "", explain.Usage(err)
 	}
 	if o.Labels, err = pairs("label", c.list("label"), false); err != nil {

@@ -206,7 +206,7 @@ func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
 	o := run.Options{
 		Image: args[0], Args: args[1:],
 		Name: c.text("name"), Remove: c.Bool("rm"), Interactive: c.Bool("interactive"), Terminal: c.Bool("tty"), CIDFile: c.text("cidfile"),
-		Env: c.list("env"), EnvFiles: c.list("env-file"), WorkingDir: c.text("workdir"), User: c.text("user"), GroupAdd: c.list("group-add"),
+		Env: c.list("env"), Proxies: c.proxies(nil), EnvFiles: c.list("env-file"), WorkingDir: c.text("workdir"), User: c.text("user"), GroupAdd: c.list("group-add"),
 		Entrypoint: c.text("entrypoint"), EntrypointSet: c.IsSet("entrypoint"), Hostname: c.text("hostname"), Domainname: c.text("domainname"),
 		Labels: c.list("label"), LabelFiles: c.list("label-file"),
 		Volumes: c.list("volume"), Mounts: c.list("mount"), Tmpfs: c.list("tmpfs"), ReadOnly: c.Bool("read-only"), ShmSize: c.text("shm-size"),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,7 +14,19 @@ import (
 
 // readEnv reads --env-file and -e, the later stronger. "NAME" alone passes the caller's variable on
 // and takes an image's away when the caller has none, as docker does (docker/cli: opts.ReadKVEnvStrings).
+//
+// Proxies come first, and only those whose name is set nowhere else in either case.
 func (o Options) readEnv(w *wishes) error {
+	defer func() {
+		free := slices.DeleteFunc(slices.Clone(o.Proxies), func(p string) bool {
+			name, _, _ := strings.Cut(p, "=")
+			return slices.ContainsFunc(w.Env, func(kv string) bool {
+				set, _, _ := strings.Cut(kv, "=")
+				return strings.EqualFold(set, name)
+			})
+		})
+		w.Env = append(free, w.Env...)
+	}()
 	for _, file := range o.EnvFiles {
 		lines, err := readLines(file, "environment")
 		if err != nil {

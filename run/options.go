@@ -26,6 +26,7 @@ type Options struct {
 
 	Env           []string // -e: "NAME=value", or "NAME" to pass the caller's variable on
 	EnvFiles      []string // --env-file
+	Proxies       []string // "HTTP_PROXY=…" and its kin from configuration, weaker than both
 	WorkingDir    string   // -w
 	User          string   // -u
 	GroupAdd      []string // --group-add

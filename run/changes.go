@@ -30,12 +30,12 @@ type Change struct {
 
 // Changes tells what a container has changed since it was made, sorted by path. What dhow itself put in
 // place for it, mount points and the files bound over them, is not told of.
-func Changes(s *storage.Store, f record.Found) ([]Change, error) {
+func Changes(s *storage.Store, f record.Found) (_ []Change, err error) {
 	below, done, err := view(s, f, false)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer func() { err = errors.Join(err, done()) }()
 	root, err := unix.Open(below, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("looking at the image of container %s: %w", f.Name, err)

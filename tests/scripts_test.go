@@ -216,6 +216,7 @@ func runScripts(t *testing.T, kind, dir string) {
 			e.Setenv("HOSTURL", hostURL)
 			e.Setenv("DHOW", dhow)
 			e.Setenv("XDG_DATA_HOME", filepath.Join(home, ".local/share"))
+			e.Defer(func() { endContainers(t, dhow, e) })
 			return registriesConf(home, reg.Addr)
 		},
 		Condition: func(cond string) (bool, error) {
@@ -236,6 +237,21 @@ func runScripts(t *testing.T, kind, dir string) {
 		},
 		Cmds: commands,
 	})
+}
+
+// endContainers removes the containers of a script, which a failed one may have left running.
+func endContainers(t *testing.T, dhow string, e *testscript.Env) {
+	list := exec.Command(dhow, "ps", "-aq")
+	list.Env = e.Vars
+	ids, err := list.Output()
+	if err != nil || len(strings.Fields(string(ids))) == 0 {
+		return
+	}
+	end := exec.Command(dhow, append([]string{"rm", "-f"}, strings.Fields(string(ids))...)...)
+	end.Env = e.Vars
+	if out, err := end.CombinedOutput(); err != nil {
+		t.Logf("removing containers: %v: %s", err, out)
+	}
 }
 
 // removeTree removes a work directory; files of subordinate ids go through dhow's own namespace.

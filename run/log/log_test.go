@@ -99,7 +99,7 @@ func TestFollow(t *testing.T) {
 	ended := make(chan bool)
 	go func() {
 		time.Sleep(20 * time.Millisecond)
-		w, err := Create(path, Options{MaxSizeBytes: 2000, MaxFiles: 2})
+		w, err := Create(path, Options{MaxSizeBytes: 1000, MaxFiles: 9})
 		if err != nil {
 			t.Error(err)
 		}

@@ -229,20 +229,38 @@ func (r *reader) follow(ctx context.Context, path string, f *os.File) (*os.File,
 	}
 }
 
-// newer opens the file at path if it is another than f.
+// newer opens the file that was begun after f: the rotated ones come first, so that several rotations
+// between two looks lose nothing that is still there. It gives nil while f is the newest.
 func newer(path string, f *os.File) *os.File {
-	st, err := os.Stat(path)
+	files, err := open(path)
 	if err != nil {
 		return nil
 	}
-	if f != nil {
-		if have, err := f.Stat(); err == nil && os.SameFile(st, have) {
-			return nil
+	at := 0
+	for i, g := range files {
+		if same(f, g) { // a rotation meanwhile can show it twice
+			at = i + 1
 		}
 	}
-	next, err := os.Open(path)
-	if err != nil {
-		return nil
+	var next *os.File
+	for i, g := range files {
+		if i == at {
+			next = g
+			continue
+		}
+		g.Close()
 	}
 	return next
+}
+
+func same(f, g *os.File) bool {
+	if f == nil {
+		return false
+	}
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := g.Stat()
+	return err == nil && os.SameFile(a, b)
 }

@@ -212,7 +212,6 @@ func run(t *testing.T, bin string, u *who, wrap []string, env []string) view {
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append([]string{"ENTER_PROBE=1", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
-	cmd.Stdin, _ = os.Open("/dev/null")
 	cmd.Dir = "/"
 	attr := &syscall.SysProcAttr{}
 	if u != nil && u.attr != nil {

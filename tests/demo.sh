@@ -14,7 +14,10 @@ tidy() { rm -rf "$work" 2>/dev/null || dhow unshare rm -rf "$work"; }
 trap tidy EXIT
 trap 'exit 130' INT TERM
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+bold= plain=
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
+show() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; }
+say() { show "$@"; "$@"; }
 
 "$top/bin/mkbase" "$top/bin/userland" >"$work/base.tar"
 say dhow import -c 'ENV PATH=/usr/local/bin:/usr/bin:/bin' -c 'CMD ["sh"]' "$work/base.tar" dhow-demo/base
@@ -22,7 +25,7 @@ say dhow build -t dhow-demo/greet --build-arg VERSION=1.0 "$here/demo"
 say dhow images
 say dhow run --rm dhow-demo/greet
 say dhow build -q -t dhow-demo/greet --build-arg VERSION=1.0 "$here/demo"
-printf '\n\033[1m$ echo data | dhow run -i --rm --entrypoint wc dhow-demo/greet -c\033[0m\n'
+show 'echo data | dhow run -i --rm --entrypoint wc dhow-demo/greet -c'
 n=$(echo data | dhow run -i --rm --entrypoint wc dhow-demo/greet -c)
 echo "$n"
 [ "$n" = 5 ] || { echo "demo: want 5" >&2; exit 1; }

@@ -14,7 +14,7 @@ tidy() { rm -rf "$work" 2>/dev/null || dhow unshare rm -rf "$work"; }
 trap tidy EXIT
 trap 'exit 130' INT TERM
 
-bold= plain=
+bold='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
 show() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; }
 say() { show "$@"; "$@"; }

@@ -87,10 +87,7 @@ func look() view {
 	for _, e := range entries {
 		to, err := os.Readlink("/proc/self/fd/" + e.Name())
 		to, _, _ = strings.Cut(filepath.Base(to), ":") // pipes have numbers, other namespaces other roots
-		fd, _ := strconv.Atoi(e.Name())
-		// What the runtime and packages of this binary open for themselves is close-on-exec.
-		flags, ferr := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-		if err == nil && ferr == nil && flags&unix.FD_CLOEXEC == 0 && !strings.HasPrefix(to, "anon_inode") {
+		if err == nil && !strings.HasPrefix(to, "anon_inode") {
 			v.Fds = append(v.Fds, e.Name()+" "+to)
 		}
 	}

@@ -16,5 +16,5 @@ var verbs = []*verb{
 	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb,
 	&builderPruneVerb, &systemDfVerb, &systemPruneVerb, &systemCheckVerb,
 	// dhow itself
-	&infoVerb, &unshareVerb, &versionVerb, &completionVerb, &manVerb, &helpVerb, &completeVerb,
+	&infoVerb, &doctorVerb, &unshareVerb, &versionVerb, &completionVerb, &manVerb, &helpVerb, &completeVerb,
 }

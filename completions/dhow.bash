@@ -19,13 +19,13 @@ _dhow() {
 		esac
 	done
 	case $verb in
-	'') flags='--root --config --help --version' values='--root --config' kind='words:attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man manifest port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
+	'') flags='--root --config --help --version' values='--root --config' kind='words:attach bud build builder buildx commit completion container create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
 	builder) flags=--help kind='words:build prune' ;;
 	buildx) flags=--help kind='words:b build prune' ;;
 	container) flags=--help kind='words:attach commit create diff exec export inspect kill list logs ls port prune ps remove rename restart rm run start stop top wait' ;;
 	image) flags=--help kind='words:build exists history import inspect list load ls prune pull push remove rm save tag untag' ;;
 	manifest) flags=--help kind='words:inspect' ;;
-	system) flags=--help kind='words:check df info prune' ;;
+	system) flags=--help kind='words:check df doctor info prune' ;;
 	volume) flags=--help kind='words:create inspect list ls remove rm' ;;
 	'build' | 'image build' | 'builder build' | 'buildx build' | 'buildx b' | 'bud') flags='--add-host --build-arg --build-context --file -f --iidfile --label --load --network --no-cache --platform --progress --pull --quiet -q --secret --tag -t --target --help' values='--add-host --build-arg --build-context --file -f --iidfile --label --network --platform --progress --secret --tag -t --target' kind='file' ;;
 	'run' | 'container run') flags='--add-host --cap-add --cap-drop --cidfile --detach -d --detach-keys --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --expose --group-add --hostname -h --init --interactive -i --label -l --label-file --log-driver --log-opt --mount --name --network --platform --publish -p --publish-all -P --pull --quiet -q --read-only --rm --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --sysctl --tmpfs --tty -t --ulimit --user -u --volume -v --workdir -w --help' values='--add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-option --dns-search --domainname --entrypoint --env -e --env-file --expose --group-add --hostname -h --label -l --label-file --log-driver --log-opt --mount --name --network --platform --publish -p --pull --security-opt --shm-size --stop-signal --stop-timeout --sysctl --tmpfs --ulimit --user -u --volume -v --workdir -w' kind='image' ;;
@@ -74,11 +74,12 @@ _dhow() {
 	'system prune') flags='--all -a --filter --force -f --volumes --help' values='--filter' kind='' ;;
 	'system check') flags='--quick --quiet -q --repair -r --help' values='' kind='' ;;
 	'info' | 'system info') flags='--format -f --help' values='--format -f' kind='' ;;
+	'doctor' | 'system doctor') flags='--format -f --help' values='--format -f' kind='' ;;
 	'unshare') flags='--help' values='' kind='file' ;;
 	'version') flags='--format -f --help' values='--format -f' kind='' ;;
 	'completion') flags='--help' values='' kind='words:bash zsh fish' ;;
 	'man') flags='--help' values='' kind='' ;;
-	'help') flags='--help' values='' kind='words:attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man manifest port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
+	'help') flags='--help' values='' kind='words:attach bud build builder buildx commit completion container create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait' ;;
 	*) return ;;
 	esac
 	if [[ " $values " == *" $prev "* ]]; then

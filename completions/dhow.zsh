@@ -22,6 +22,7 @@ _dhow() {
 			'container:commands for containers'
 			'create:Make a container without starting it'
 			'diff:Show what a container has changed'
+			'doctor:Tell what this host lacks, what is used instead, and the cure'
 			'exec:Run a command in a running container'
 			'export:Write a container'\''s filesystem as a tar'
 			'help:Show help for a command'
@@ -80,7 +81,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd inspect; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		system)
-			if ((CURRENT == 2)); then compadd check df info prune; return; fi
+			if ((CURRENT == 2)); then compadd check df doctor info prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		volume)
 			if ((CURRENT == 2)); then compadd create inspect list ls remove rm; return; fi
@@ -557,6 +558,11 @@ _dhow() {
 				'*--format=[Print with a Go template or "json"]: :_files' \
 				'*-f+[Print with a Go template or "json"]: :_files'
 			;;
+		'doctor'|'system doctor')
+			_arguments -s \
+				'*--format=[Print with a Go template or "json"]: :_files' \
+				'*-f+[Print with a Go template or "json"]: :_files'
+			;;
 		'unshare')
 			_arguments -s \
 				'1: :_files' '*::command:_normal'
@@ -575,7 +581,7 @@ _dhow() {
 			;;
 		'help')
 			_arguments -s \
-				'*: :(attach bud build builder buildx commit completion container create diff exec export help history image images import info inspect kill load login logout logs man manifest port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait)'
+				'*: :(attach bud build builder buildx commit completion container create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait)'
 			;;
 		esac
 		;;

@@ -14,7 +14,8 @@ import (
 
 // Probe is what the host gives of one thing.
 type Probe struct {
-	// Name is "mapping", "overlay", "xattr", "supervisor", "proc", "tun" or "cgroup".
+	// Name is "mapping", "overlay", "xattr", "supervisor", "proc", "tun" or "cgroup"; for the doctor
+	// "namespaces", "kernel", "disk" and "dns", too.
 	Name string `json:"name"`
 	// Value is the rung: one or two words, stable for programs.
 	Value string `json:"value"`
@@ -22,6 +23,11 @@ type Probe struct {
 	Reason string `json:"reason,omitempty"`
 	// Cure is one line that tells how to come to a better one; empty when there is none.
 	Cure string `json:"cure,omitempty"`
+	// Instead tells which rung is used in place of the best one; empty on the best, and where there
+	// is no other.
+	Instead string `json:"instead,omitempty"`
+	// Fatal tells that without it no container runs at all.
+	Fatal bool `json:"fatal,omitempty"`
 }
 
 // Good reports whether the probe stands on its best rung.
@@ -45,8 +51,15 @@ func Host(m idmap.Mapping, dir string) []Probe {
 // Mapping tells how ids are mapped.
 func Mapping(m idmap.Mapping) Probe {
 	p := Probe{Name: "mapping", Value: string(m.Kind), Reason: m.Reason, Cure: enter.Cure()}
+	switch {
+	case p.Good():
+	case m.Kind == idmap.Single:
+		p.Instead = "one id; other owners are recorded beside the files and shown to processes by a supervisor"
+	default:
+		p.Instead = "the ids of the surrounding namespace"
+	}
 	if err := enter.Err(); err != nil {
-		p.Value, p.Reason = "none", err.Error()
+		p.Value, p.Reason, p.Instead, p.Fatal = "none", err.Error(), "", true
 		var e *enter.Error
 		if errors.As(err, &e) {
 			p.Cure = e.Hint()

@@ -1,8 +1,11 @@
 package check
 
 import (
+	"net"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/dhow-containers/dhow/rootless/enter"
 )
@@ -62,5 +65,58 @@ func TestOwnCgroup(t *testing.T) {
 		if got := ownCgroup(c.text); got != c.want {
 			t.Errorf("%q: got %q, want %q", c.text, got, c.want)
 		}
+	}
+}
+
+// Only what containers can not do without is fatal; what is missing has something in its place.
+func TestEverything(t *testing.T) {
+	names := map[string]bool{}
+	for _, p := range Everything(enter.Current(), t.TempDir()) {
+		t.Logf("%+v", p)
+		if names[p.Name] = true; p.Value == "" || p.Fatal && p.Good() || p.Good() && p.Instead != "" {
+			t.Errorf("%+v", p)
+		}
+	}
+	for _, name := range []string{"kernel", "namespaces", "mapping", "overlay", "xattr", "supervisor", "proc", "tun", "cgroup", "disk", "dns"} {
+		if !names[name] {
+			t.Errorf("%q was not looked at", name)
+		}
+	}
+	for _, p := range Everything(enter.Current(), "") {
+		if p.Name == "overlay" || p.Name == "disk" {
+			t.Errorf("%+v without a directory", p)
+		}
+	}
+}
+
+func TestDNS(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, port, _ := net.SplitHostPort(conn.LocalAddr().String())
+	const wait = 100 * time.Millisecond
+	if p := dnsOf([]string{"127.0.0.1"}, port, wait); p.Good() || !strings.Contains(p.Reason, "no answer from 127.0.0.1") || p.Fatal {
+		t.Errorf("silent: %+v", p)
+	}
+	go func() {
+		b := make([]byte, 512)
+		for {
+			n, from, err := conn.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			_, _ = conn.WriteTo(b[:n], from)
+		}
+	}()
+	if p := dnsOf([]string{"nonsense", "127.0.0.1"}, port, 5*time.Second); p.Value != "127.0.0.1" || !p.Good() {
+		t.Errorf("answering: %+v", p)
+	}
+	if p := dnsOf(nil, port, wait); p.Good() || p.Cure == "" {
+		t.Errorf("none: %+v", p)
+	}
+	if got := nameservers("# nameserver 9.9.9.9\nnameserver 1.1.1.1\nsearch a\nnameserver ::1\nnameserver\n"); strings.Join(got, " ") != "1.1.1.1 ::1" {
+		t.Errorf("read %v", got)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // Overlay tells whether the kernel stacks layers on the file system of dir, by mounting one there.
 // It needs a mount namespace of its own, see rootless/enter.
 func Overlay(m idmap.Mapping, dir string) Probe {
-	p := Probe{Name: "overlay", Value: "none"}
+	p := Probe{Name: "overlay", Value: "none", Fatal: true}
 	work, err := scratch(dir)
 	if err != nil {
 		p.Reason = err.Error()
@@ -46,7 +46,7 @@ func Overlay(m idmap.Mapping, dir string) Probe {
 		p.Reason = fmt.Sprintf("unmounting overlay: %v", err)
 		return p
 	}
-	p.Value = "overlay"
+	p.Value, p.Fatal = "overlay", false
 	return p
 }
 

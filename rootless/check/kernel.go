@@ -41,7 +41,7 @@ func Proc() Probe {
 		return Probe{Name: "proc", Value: "none", Reason: err.Error(), Cure: "mount -t proc proc /proc"}
 	}
 	if covered := coveredProc(string(b)); covered != "" {
-		p.Value = "bound"
+		p.Value, p.Instead = "bound", "that /proc as it is, and the pids of the surrounding container"
 		p.Reason = fmt.Sprintf("%s of the surrounding container is covered", covered)
 		p.Cure = "start that container with an unmasked /proc (docker: --security-opt systempaths=unconfined, Kubernetes: procMount: Unmasked)"
 	}

@@ -65,13 +65,33 @@ func cure(code int, detail string) string {
 		if name == "" || code == C.REASON_FEW_UIDS || code == C.REASON_FEW_GIDS {
 			name = "NAME"
 		}
-		return "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + name + " (choose a range nobody has)"
+		r := freeRange(readSys("/etc/subuid") + "\n" + readSys("/etc/subgid"))
+		return "sudo usermod --add-subuids " + r + " --add-subgids " + r + " " + name
 	case C.REASON_NO_HELPER:
 		return "sudo apt-get install uidmap (Fedora: shadow-utils, Alpine: shadow-uidmap)"
 	case C.REASON_HELPER:
 		return "check that newuidmap and newgidmap are set-user-ID root or have cap_setuid and cap_setgid, and that their file system is not mounted nosuid"
 	}
 	return ""
+}
+
+// freeRange gives the first 65536 ids behind those of every line of subuid(5), "100000-165535" when
+// there is none.
+func freeRange(text string) string {
+	const size = 1 << 16
+	first := uint64(100000)
+	for _, line := range strings.Split(text, "\n") {
+		f := strings.Split(line, ":")
+		if len(f) != 3 {
+			continue
+		}
+		start, err := strconv.ParseUint(f[1], 10, 32)
+		count, cerr := strconv.ParseUint(strings.TrimSpace(f[2]), 10, 32)
+		if err == nil && cerr == nil && start+count > first && start+count < 1<<32-size {
+			first = start + count
+		}
+	}
+	return fmt.Sprintf("%d-%d", first, first+size-1)
 }
 
 // The steps by name, for the table of diagnose; tests can not see C.

@@ -190,3 +190,18 @@ func TestDiagnose(t *testing.T) {
 		}
 	}
 }
+
+// The range that a cure names belongs to nobody.
+func TestFreeRange(t *testing.T) {
+	cases := []struct{ text, want string }{
+		{"", "100000-165535"},
+		{"casey:100000:65536\n", "165536-231071"},
+		{"low:1000:10\nbroken:x:y\n# a:b\nlast:165536:65536\nfirst:100000:65536\n", "231072-296607"},
+		{"all:100000:4294860000\n", "100000-165535"}, // nothing is free behind it
+	}
+	for _, c := range cases {
+		if got := freeRange(c.text); got != c.want {
+			t.Errorf("%q: %s, want %s", c.text, got, c.want)
+		}
+	}
+}

@@ -50,6 +50,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"layers":    layersCmd,
 	"leftovers": leftoversCmd,
 	"oneline":   onelineCmd,
+	"terminal":  terminalCmd,
 }
 
 // layersCmd is `layers IMAGE FILE`: it saves IMAGE and writes to FILE one line for each entry of each

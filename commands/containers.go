@@ -87,6 +87,11 @@ func (c *call) imageUsers() (func(storage.Image) ([]storage.User, error), error)
 			if f.ImageID == img.ID {
 				users = append(users, storage.User{Container: f.ID, Running: f.State.Status == record.Running, Layers: f.Layers})
 			}
+			for _, m := range f.Mounts {
+				if m.Type == "image" && m.ImageID == img.ID {
+					users = append(users, storage.User{Container: f.ID, Running: f.State.Status == record.Running, Layers: m.Layers})
+				}
+			}
 		}
 		return users, nil
 	}, nil

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/dhow-containers/dhow/run"
@@ -41,7 +42,7 @@ type containerDocument struct {
 	SizeRw         *int64 `json:",omitempty"`
 	SizeRootFs     *int64 `json:",omitempty"`
 	HostConfig     struct {
-		Binds     []string
+		askedDocument
 		LogConfig struct {
 			Type   string
 			Config map[string]string
@@ -92,8 +93,10 @@ type containerMount struct {
 	Name        string `json:",omitempty"`
 	Source      string
 	Destination string
+	Driver      string `json:",omitempty"`
 	Mode        string
 	RW          bool
+	Propagation string
 }
 
 func inspectContainer(c *call, name string) (any, error) {
@@ -114,6 +117,7 @@ func inspectContainer(c *call, name string) (any, error) {
 		s.Pid = 0
 	}
 	h := &d.HostConfig
+	h.askedDocument = askedOf(f.Asked)
 	h.NetworkMode, h.AutoRemove, h.CapAdd, h.CapDrop, h.ReadonlyRootfs, h.SecurityOpt, h.Init = networkName(f.Network), f.AutoRemove, f.CapAdd, f.CapDrop, f.ReadOnly, f.SecurityOpt, f.Init
 	d.GraphDriver.Name = "overlay"
 	d.GraphDriver.Data = map[string]string{"UpperDir": filepath.Join(f.Dir, "upper")}
@@ -131,14 +135,7 @@ func inspectContainer(c *call, name string) (any, error) {
 	d.ResolvConfPath, d.HostnamePath, d.HostsPath = filepath.Join(f.Dir, "resolv.conf"), filepath.Join(f.Dir, "hostname"), filepath.Join(f.Dir, "hosts")
 	d.Mounts = []containerMount{}
 	for _, m := range f.Mounts {
-		if m.Type == "bind" {
-			bind := m.Source + ":" + m.Target
-			if m.ReadOnly {
-				bind += ":ro"
-			}
-			h.Binds = append(h.Binds, bind)
-		}
-		d.Mounts = append(d.Mounts, containerMount{Type: m.Type, Name: m.Name, Source: m.Source, Destination: m.Target, RW: !m.ReadOnly})
+		d.Mounts = append(d.Mounts, mountDocument(m))
 	}
 	g := &d.Config
 	g.Hostname, g.User, g.Tty, g.OpenStdin, g.Env, g.Cmd, g.Image, g.WorkingDir, g.Labels, g.StopSignal = f.Hostname, f.User, f.Terminal, f.OpenStdin, f.Env, f.Args[min(len(f.Entrypoint), len(f.Args)):], f.Image, f.WorkingDir, f.Labels, f.StopSignal
@@ -159,6 +156,22 @@ func inspectContainer(c *call, name string) (any, error) {
 	}
 	h.PortBindings, d.NetworkSettings.Ports = port.Wishes(f.Publish), port.Table(f.State.Ports)
 	return d, nil
+}
+
+func mountDocument(m record.Mount) containerMount {
+	d := containerMount{Type: m.Type, Name: m.Name, Source: m.Source, Destination: m.Target, Mode: m.Mode, RW: !m.ReadOnly}
+	switch m.Type {
+	case "volume":
+		d.Driver = "local"
+	case "bind":
+		d.Propagation = "rprivate"
+		for _, o := range m.Options {
+			if strings.HasSuffix(o, "private") || strings.HasSuffix(o, "slave") {
+				d.Propagation = o
+			}
+		}
+	}
+	return d
 }
 
 // imageSize is what a container's image takes, 0 when it is gone.

@@ -83,7 +83,7 @@ func (c *call) remove(name string, force bool) error {
 		return err
 	}
 	for _, m := range f.Mounts {
-		if v, err := s.Get(m.Name); m.Type != "volume" || err != nil || !v.Anonymous {
+		if m.Type != "volume" || !m.Anonymous {
 			continue
 		}
 		if err := s.Remove(m.Name, c.volumeUsers()); err != nil && !errors.Is(err, volume.ErrNotFound) && !errors.Is(err, volume.ErrInUse) {
@@ -99,12 +99,32 @@ func (c *call) letGo(f record.Found) error {
 	if err != nil || len(f.Layers) == 0 {
 		return err
 	}
-	if _, err := s.Lookup(f.ImageID); !errors.Is(err, storage.ErrNotFound) {
-		return err
+	type image struct {
+		id     string
+		layers []string
 	}
-	if err := s.Unpin(f.Layers[len(f.Layers)-1], "container:"+f.ID); err != nil {
-		return err
+	all := []image{{f.ImageID, f.Layers}}
+	for _, m := range f.Mounts {
+		if m.Type == "image" && len(m.Layers) > 0 {
+			all = append(all, image{m.ImageID, m.Layers})
+		}
 	}
-	_, err = s.Sweep()
+	gone := false
+	for _, img := range all {
+		_, err := s.Lookup(img.id)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		if err := s.Unpin(img.layers[len(img.layers)-1], "container:"+f.ID); err != nil {
+			return err
+		}
+		gone = true
+	}
+	if gone {
+		_, err = s.Sweep()
+	}
 	return err
 }

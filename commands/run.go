@@ -43,7 +43,7 @@ device-read-iops device-write-bps device-write-iops disable-content-trust gpus h
 health-start-interval health-start-period health-timeout io-maxbandwidth io-maxiops ip ip6 ipc isolation kernel-memory link
 link-local-ip mac-address m/memory memory-reservation memory-swap memory-swappiness net-alias network-alias
 no-healthcheck oom-kill-disable oom-score-adj pid pids-limit privileged restart runtime
-storage-opt use-api-socket userns uts volume-driver volumes-from`
+storage-opt use-api-socket userns uts`
 
 func runFlags() []cli.Flag {
 	return []cli.Flag{
@@ -69,7 +69,7 @@ func runFlags() []cli.Flag {
 		list("label-file", "", "Read labels from a `file`"),
 		text("log-driver", "", "`driver` How the output is kept: json-file (the default) or none"),
 		list("log-opt", "", "`key=value` Bound the log: max-size=10m, max-file=3"),
-		list("mount", "", "`key=value,…` Mount something: type=bind|volume|tmpfs,src=…,dst=…[,ro]"),
+		list("mount", "", "`key=value,…` Mount something: type=bind|volume|tmpfs|image,src=…,dst=…[,ro]"),
 		text("name", "", "`name` Name of the container"),
 		also(text("network", "", "`mode` Network: bridge (a private one, the default), none or host"), "net"),
 		text("platform", "", "`os/arch[/variant]` Platform of the image"),
@@ -90,6 +90,8 @@ func runFlags() []cli.Flag {
 		list("ulimit", "", "`name=soft[:hard]` Set a limit"),
 		text("user", "u", "`user[:group]` Run as this user, by name or number"),
 		list("volume", "v", "`source:path[:ro]` Mount a directory or volume"),
+		text("volume-driver", "", "`driver` Driver of new volumes: local"),
+		list("volumes-from", "", "`container[:ro]` Mount the volumes and directories of a container too"),
 		text("workdir", "w", "Working `directory`"),
 	}
 }
@@ -209,7 +211,7 @@ func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
 		Env: c.list("env"), Proxies: c.proxies(nil), EnvFiles: c.list("env-file"), WorkingDir: c.text("workdir"), User: c.text("user"), GroupAdd: c.list("group-add"),
 		Entrypoint: c.text("entrypoint"), EntrypointSet: c.IsSet("entrypoint"), Hostname: c.text("hostname"), Domainname: c.text("domainname"),
 		Labels: c.list("label"), LabelFiles: c.list("label-file"),
-		Volumes: c.list("volume"), Mounts: c.list("mount"), Tmpfs: c.list("tmpfs"), ReadOnly: c.Bool("read-only"), ShmSize: c.text("shm-size"),
+		Volumes: c.list("volume"), VolumesFrom: c.list("volumes-from"), VolumeDriver: c.text("volume-driver"), Mounts: c.list("mount"), Tmpfs: c.list("tmpfs"), ReadOnly: c.Bool("read-only"), ShmSize: c.text("shm-size"),
 		CapAdd: c.list("cap-add"), CapDrop: c.list("cap-drop"), SecurityOpt: c.list("security-opt"), Init: c.Bool("init"),
 		Ulimits: c.list("ulimit"), Sysctls: c.list("sysctl"), StopSignal: c.text("stop-signal"),
 		Network: c.text("network"), AddHosts: c.list("add-host"), DNS: c.list("dns"), DNSSearch: c.list("dns-search"), DNSOptions: c.list("dns-option"),

@@ -11,7 +11,6 @@ import (
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/run/record"
-	"github.com/dhow-containers/dhow/storage/volume"
 )
 
 var systemPruneVerb = verb{
@@ -52,7 +51,7 @@ func runSystemPrune(c *call) error {
 		return err
 	}
 	if c.Bool("volumes") {
-		n, err := c.pruneVolumes(f)
+		n, err := c.pruneVolumes(f, false)
 		bytes += n
 		if err != nil {
 			return err
@@ -123,40 +122,6 @@ func (c *call) pruneContainers(f pruneFilter) (int64, error) {
 		gone = append(gone, found.ID)
 	}
 	c.printGone("Deleted Containers:", gone)
-	return bytes, errors.Join(errs...)
-}
-
-// pruneVolumes removes the anonymous volumes no container has, as docker does, prints their names,
-// and gives the bytes they had.
-func (c *call) pruneVolumes(f pruneFilter) (int64, error) {
-	s, err := c.volumes()
-	if err != nil {
-		return 0, err
-	}
-	all, err := s.List()
-	if err != nil {
-		return 0, err
-	}
-	var bytes int64
-	var gone []string
-	var errs []error
-	for _, v := range all {
-		if !v.Anonymous || !f.takes(v.Created, v.Labels) {
-			continue
-		}
-		n := cache.TreeSize(v.Dir)
-		err := s.Remove(v.Name, c.volumeUsers())
-		if errors.Is(err, volume.ErrInUse) || errors.Is(err, volume.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		bytes += n
-		gone = append(gone, v.Name)
-	}
-	c.printGone("Deleted Volumes:", gone)
 	return bytes, errors.Join(errs...)
 }
 

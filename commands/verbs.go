@@ -13,7 +13,7 @@ var verbs = []*verb{
 	&loginVerb, &logoutVerb,
 	// everything
 	&inspectVerb, &imageInspectVerb, &containerInspectVerb,
-	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb,
+	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb, &volumePruneVerb, &volumeExistsVerb,
 	&builderPruneVerb, &systemDfVerb, &systemPruneVerb, &systemCheckVerb,
 	// dhow itself
 	&infoVerb, &doctorVerb, &unshareVerb, &versionVerb, &completionVerb, &manVerb, &helpVerb, &completeVerb,

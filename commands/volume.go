@@ -19,6 +19,7 @@ var volumeLsVerb = verb{
 	short:   "List volumes",
 	usage:   "[OPTIONS]",
 	example: `dhow volume ls --filter dangling=true`,
+	later:   "cluster",
 	detail:  "Filters: dangling=true|false, driver=local, label=KEY[=VALUE], name=PART.",
 	flags: func() []cli.Flag {
 		return []cli.Flag{
@@ -31,25 +32,39 @@ var volumeLsVerb = verb{
 }
 
 var volumeCreateVerb = verb{
-	name:    "volume create",
-	short:   "Make a volume",
-	usage:   "[OPTIONS] [VOLUME]",
-	example: `dhow volume create --label project=shop data`,
-	later:   "d/driver o/opt",
-	max:     1,
+	name:  "volume create",
+	short: "Make a volume",
+	usage: "[OPTIONS] [VOLUME]",
+	example: `dhow volume create --label project=shop data
+dhow volume create -o type=none -o o=bind -o device=/srv/data data
+dhow volume create -o type=tmpfs -o device=tmpfs -o o=size=64m scratch`,
+	detail: `A tmpfs volume lives as long as a container runs, and each container has its own.`,
+	later:  "availability group limit-bytes required-bytes scope secret sharing topology-preferred topology-required type",
+	max:    1,
 	flags: func() []cli.Flag {
-		return []cli.Flag{list("label", "", "`key=value` Set metadata")}
+		return []cli.Flag{
+			textOr("driver", "d", "local", "`driver` The only one is local"),
+			list("label", "", "`key=value` Set metadata"),
+			also(list("opt", "o", "`key=value` Option of the driver: type, device, o"), "options"),
+		}
 	},
 	run: func(c *call) error {
 		labels, err := pairs("label", c.list("label"), false)
 		if err != nil {
 			return err
 		}
+		options, err := pairs("opt", c.list("opt"), false)
+		if err != nil {
+			return err
+		}
+		if d := c.text("driver"); d != "local" && d != "" {
+			return fmt.Errorf("volume driver %q is not there: dhow has only local", d)
+		}
 		s, err := c.volumes()
 		if err != nil {
 			return err
 		}
-		v, err := s.Create(c.Args().First(), labels, nil)
+		v, err := s.Create(c.Args().First(), labels, options)
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd check df doctor info prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		volume)
-			if ((CURRENT == 2)); then compadd create inspect list ls remove rm; return; fi
+			if ((CURRENT == 2)); then compadd create exists inspect list ls prune remove rm; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		esac
 		case $verb in
@@ -140,7 +140,7 @@ _dhow() {
 				'*--label-file=[Read labels from a file]: :_files' \
 				'*--log-driver=[How the output is kept  json-file (the default) or none]: :_files' \
 				'*--log-opt=[Bound the log  max-size=10m, max-file=3]: :_files' \
-				'*--mount=[Mount something  type=bind|volume|tmpfs,src=…,dst=…(,ro)]: :_files' \
+				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :_files' \
 				'*--name=[Name of the container]: :_files' \
 				'*--network=[Network  bridge (a private one, the default), none or host]: :(bridge none host)' \
 				'*--platform=[Platform of the image]: :_files' \
@@ -167,6 +167,8 @@ _dhow() {
 				'*-u+[Run as this user, by name or number]: :_files' \
 				'*--volume=[Mount a directory or volume]: :_files' \
 				'*-v+[Mount a directory or volume]: :_files' \
+				'*--volume-driver=[Driver of new volumes  local]: :_files' \
+				'*--volumes-from=[Mount the volumes and directories of a container too]: :_files' \
 				'*--workdir=[Working directory]: :_files' \
 				'*-w+[Working directory]: :_files' \
 				'1: : _dhow_names image' '*::command:_normal'
@@ -222,7 +224,7 @@ _dhow() {
 				'*--label-file=[Read labels from a file]: :_files' \
 				'*--log-driver=[How the output is kept  json-file (the default) or none]: :_files' \
 				'*--log-opt=[Bound the log  max-size=10m, max-file=3]: :_files' \
-				'*--mount=[Mount something  type=bind|volume|tmpfs,src=…,dst=…(,ro)]: :_files' \
+				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :_files' \
 				'*--name=[Name of the container]: :_files' \
 				'*--network=[Network  bridge (a private one, the default), none or host]: :(bridge none host)' \
 				'*--platform=[Platform of the image]: :_files' \
@@ -248,6 +250,8 @@ _dhow() {
 				'*-u+[Run as this user, by name or number]: :_files' \
 				'*--volume=[Mount a directory or volume]: :_files' \
 				'*-v+[Mount a directory or volume]: :_files' \
+				'*--volume-driver=[Driver of new volumes  local]: :_files' \
+				'*--volumes-from=[Mount the volumes and directories of a container too]: :_files' \
 				'*--workdir=[Working directory]: :_files' \
 				'*-w+[Working directory]: :_files' \
 				'1: : _dhow_names image' '*::command:_normal'
@@ -507,7 +511,11 @@ _dhow() {
 			;;
 		'volume create')
 			_arguments -s \
-				'*--label=[Set metadata]: :_files'
+				'*--driver=[The only one is local (default "local")]: :_files' \
+				'*-d+[The only one is local (default "local")]: :_files' \
+				'*--label=[Set metadata]: :_files' \
+				'*--opt=[Option of the driver  type, device, o]: :_files' \
+				'*-o+[Option of the driver  type, device, o]: :_files'
 			;;
 		'volume inspect')
 			_arguments -s \
@@ -519,6 +527,18 @@ _dhow() {
 			_arguments -s \
 				'*--force[Do not complain about volumes that do not exist]' \
 				'*-f[Do not complain about volumes that do not exist]' \
+				'*: : _dhow_names volume'
+			;;
+		'volume prune')
+			_arguments -s \
+				'*--all[Remove volumes with names too]' \
+				'*-a[Remove volumes with names too]' \
+				'*--filter=[Remove only volumes for which key=value holds]: :_files' \
+				'*--force[Do not ask]' \
+				'*-f[Do not ask]'
+			;;
+		'volume exists')
+			_arguments -s \
 				'*: : _dhow_names volume'
 			;;
 		'builder prune'|'buildx prune')

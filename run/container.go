@@ -26,19 +26,22 @@ import (
 
 // container is one container on its way from wishes to exit status.
 type container struct {
-	o       Options
-	w       wishes
-	img     storage.Image
-	layers  []storage.Layer // base first
-	entry   *record.Entry
-	work    *working.Work
-	initDir string // where this binary is shown for --init
-	owners  *ownership.Supervisor
-	box     *sandbox.Container
-	streams *sandbox.Stdio // made for the payload; nil for those of the caller
-	started record.State
-	ports   *network.Listeners // nil when nothing is published
-	cidFile bool               // written, so removed when there is no container after all
+	o         Options
+	w         wishes
+	img       storage.Image
+	layers    []storage.Layer   // base first
+	held      []*storage.Chain  // of mounted images, until the record names them
+	layerDirs map[string]string // of mounted images' layers, by id
+	placed    placed
+	entry     *record.Entry
+	work      *working.Work
+	initDir   string // where this binary is shown for --init
+	owners    *ownership.Supervisor
+	box       *sandbox.Container
+	streams   *sandbox.Stdio // made for the payload; nil for those of the caller
+	started   record.State
+	ports     *network.Listeners // nil when nothing is published
+	cidFile   bool               // written, so removed when there is no container after all
 }
 
 // newContainer makes the record; from then on the image's layers are in use by it, and the hold on
@@ -95,6 +98,13 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 	if err := c.declareMounts(&rec); err != nil {
 		return nil, err
 	}
+	defer func() {
+		for _, chain := range c.held {
+			err = errors.Join(err, chain.Close())
+		}
+		c.held = nil
+	}()
+	rec.Asked = o.asked()
 	if c.entry, err = o.book().Create(rec); err != nil {
 		return nil, err
 	}
@@ -135,7 +145,10 @@ func (c *container) prepare() error {
 	if err := c.work.Mount(); err != nil {
 		return err
 	}
-	return c.fillVolumes()
+	if err := c.fillVolumes(); err != nil {
+		return err
+	}
+	return c.place()
 }
 
 // start makes the process.
@@ -158,8 +171,13 @@ func (c *container) start(ctx context.Context) error {
 	if host.Files, err = c.writeFiles(); err != nil {
 		return err
 	}
-	s, p, err := spec.Make(specImage(c.img.Config), c.w.Wishes, host)
+	w := c.w.Wishes
+	w.Mounts = c.placed.mounts
+	s, p, err := spec.Make(specImage(c.img.Config), w, host)
 	if err != nil {
+		return err
+	}
+	if err := c.giveMounts(p.UID, p.GID); err != nil {
 		return err
 	}
 	if c.o.Mapping.Kind == idmap.Single {
@@ -289,6 +307,7 @@ func (c *container) teardown() error {
 	if c.initDir != "" {
 		errs = append(errs, unix.Unmount(c.initDir, unix.MNT_DETACH)) // with the view of the binary in it
 	}
+	errs = append(errs, c.placed.close())
 	if c.work != nil {
 		errs = append(errs, c.work.Unmount())
 	}

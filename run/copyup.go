@@ -9,26 +9,21 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/ownership"
 )
 
 // copyUp copies what the image has at target into the empty directory dst, with owners, modes, times
 // and recorded owners. Without a directory at target, or with something in dst, it does nothing.
-// Everything is reached through descriptors, target as the container would resolve it.
-func copyUp(merged, target, dst string) error {
-	root, err := unix.Open(merged, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &fs.PathError{Op: "open", Path: merged, Err: err}
-	}
-	defer unix.Close(root)
-	from, err := unix.Openat2(root, strings.TrimPrefix(target, "/"), &unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
-	if err == unix.ENOENT || err == unix.ENOTDIR {
+// Everything is reached through descriptors, target as the container would resolve it. In a foreign
+// directory, the host's own, no owners are recorded.
+func copyUp(merged, target, dst string, foreign bool) error {
+	from, err := openIn(merged, target, unix.O_RDONLY|unix.O_DIRECTORY)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}
 	if err != nil {
-		return &fs.PathError{Op: "open", Path: target, Err: err}
+		return err
 	}
 	defer unix.Close(from)
 	to, err := unix.Open(dst, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
@@ -39,7 +34,7 @@ func copyUp(merged, target, dst string) error {
 	if names, err := list(to); err != nil || len(names) > 0 {
 		return err
 	}
-	c := copier{links: map[[2]uint64]string{}, top: to}
+	c := copier{links: map[[2]uint64]string{}, top: to, foreign: foreign}
 	if err := c.tree(from, to, ""); err != nil {
 		return err
 	}
@@ -47,13 +42,14 @@ func copyUp(merged, target, dst string) error {
 	if err := unix.Fstat(from, &st); err != nil {
 		return err
 	}
-	return attributes(from, to, &st)
+	return c.attributes(from, to, &st)
 }
 
 // copier copies a tree; hard links within it stay hard links.
 type copier struct {
-	links map[[2]uint64]string // device and inode to the path below top
-	top   int
+	links   map[[2]uint64]string // device and inode to the path below top
+	top     int
+	foreign bool // the directory is the host's own
 }
 
 func (c *copier) tree(from, to int, rel string) error {
@@ -85,7 +81,7 @@ func (c *copier) entry(from, to int, name, rel string) error {
 	case unix.S_IFDIR:
 		return c.directory(from, to, name, rel, &st)
 	case unix.S_IFREG:
-		return regular(from, to, name, &st)
+		return c.regular(from, to, name, &st)
 	case unix.S_IFLNK:
 		return symlink(from, to, name, &st)
 	case unix.S_IFSOCK:
@@ -114,10 +110,10 @@ func (c *copier) directory(from, to int, name, rel string, st *unix.Stat_t) erro
 	if err := c.tree(a, b, rel+"/"); err != nil {
 		return err
 	}
-	return attributes(a, b, st)
+	return c.attributes(a, b, st)
 }
 
-func regular(from, to int, name string, st *unix.Stat_t) (err error) {
+func (c *copier) regular(from, to int, name string, st *unix.Stat_t) (err error) {
 	a, err := unix.Openat(from, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
@@ -133,7 +129,7 @@ func regular(from, to int, name string, st *unix.Stat_t) (err error) {
 	if _, err := io.Copy(out, in); err != nil {
 		return err
 	}
-	return attributes(a, b, st)
+	return c.attributes(a, b, st)
 }
 
 func symlink(from, to int, name string, st *unix.Stat_t) error {
@@ -163,20 +159,20 @@ func inode(dir int, name string, st *unix.Stat_t) error {
 
 // attributes copies owner, mode, xattrs and times from one open file to another. The overlay hides its
 // own xattrs; the recorded owner of a single-id map is one of the others.
-func attributes(from, to int, st *unix.Stat_t) error {
+func (c *copier) attributes(from, to int, st *unix.Stat_t) error {
 	if err := unix.Fchown(to, int(st.Uid), int(st.Gid)); err != nil {
 		return err
 	}
 	if err := unix.Fchmod(to, st.Mode&0o7777); err != nil {
 		return err
 	}
-	if err := xattrs(from, to); err != nil {
+	if err := xattrs(from, to, c.foreign); err != nil {
 		return err
 	}
 	return unix.UtimesNanoAt(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", to), []unix.Timespec{st.Atim, st.Mtim}, 0)
 }
 
-func xattrs(from, to int) error {
+func xattrs(from, to int, foreign bool) error {
 	size, err := unix.Flistxattr(from, nil)
 	if err == unix.ENOTSUP || size == 0 {
 		return nil
@@ -189,6 +185,9 @@ func xattrs(from, to int) error {
 		return err
 	}
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(buf[:size]), "\x00"), "\x00") {
+		if foreign && name == ownership.XattrName {
+			continue
+		}
 		value := make([]byte, 64<<10) // XATTR_SIZE_MAX
 		n, err := unix.Fgetxattr(from, name, value)
 		if err != nil {

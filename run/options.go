@@ -37,11 +37,14 @@ type Options struct {
 	Labels        []string // --label: "KEY=value" or "KEY"
 	LabelFiles    []string // --label-file
 
-	Volumes  []string // -v
-	Mounts   []string // --mount
-	Tmpfs    []string // --tmpfs
-	ReadOnly bool     // --read-only
-	ShmSize  string   // --shm-size: "64m"
+	Volumes []string // -v
+	// VolumesFrom are containers, "NAME[:ro]", whose volumes and binds the container gets too.
+	VolumesFrom  []string
+	VolumeDriver string   // "" or "local"
+	Mounts       []string // --mount
+	Tmpfs        []string // --tmpfs
+	ReadOnly     bool     // --read-only
+	ShmSize      string   // --shm-size: "64m"
 
 	CapAdd, CapDrop []string
 	SecurityOpt     []string // "no-new-privileges[:true|false]", "seccomp=unconfined|PATH|builtin"

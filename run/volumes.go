@@ -24,6 +24,9 @@ func (c *container) declareMounts(rec *record.Container) (err error) {
 			err = errors.Join(err, removeAnonymous(c.o.volumes(), *rec))
 		}
 	}()
+	if err := c.takeOver(); err != nil {
+		return err
+	}
 	covered := map[string]bool{}
 	for _, m := range c.w.Mounts {
 		covered[path.Clean(m.Target)] = true
@@ -42,24 +45,50 @@ func (c *container) declareMounts(rec *record.Container) (err error) {
 	}
 	for i := range c.w.Mounts {
 		m := &c.w.Mounts[i]
-		note := record.Mount{Type: m.Type, Source: m.Source, Target: path.Clean(m.Target), ReadOnly: m.ReadOnly}
+		note := record.Mount{
+			Type: m.Type, Source: m.Source, Target: path.Clean(m.Target), ReadOnly: m.ReadOnly,
+			Options: m.Options, Mode: m.Mode, NonRecursive: m.NonRecursive, Subpath: m.Subpath,
+		}
 		switch m.Type {
 		case "volume":
 			v, err := c.o.volumes().Create(m.Source, m.Labels, m.VolumeOptions)
 			if err != nil {
 				return err
 			}
-			m.Type, m.Volume, m.Source = "bind", v.Name, v.Dir
-			m.NoCopy = m.NoCopy || v.Filled
 			note.Name, note.Source, note.Anonymous = v.Name, v.Dir, m.Anonymous
+			stands(m, v)
 		case "bind":
 			if err := checkSource(m); err != nil {
 				return err
 			}
+		case "image":
+			chain, err := c.holdImage(m, &note)
+			if err != nil {
+				return err
+			}
+			c.held = append(c.held, chain)
 		}
 		rec.Mounts = append(rec.Mounts, note)
 	}
 	return nil
+}
+
+// stands puts what a volume is in the place of its name.
+func stands(m *spec.Mount, v volume.Volume) {
+	b, ok := v.Backing()
+	m.Volume = v.Name
+	m.NoCopy = m.NoCopy || v.Filled || m.Subpath != ""
+	switch {
+	case !ok:
+		m.Type, m.Source = "bind", v.Dir
+	case b.Type == "bind":
+		m.Type, m.Source, m.Foreign, m.NonRecursive = "bind", b.Device, true, !b.Recursive
+		m.Options = append(slices.Clone(b.Options), m.Options...)
+		m.ReadOnly = m.ReadOnly || slices.Contains(b.Options, "ro")
+	default: // every container has a memory of its own
+		m.Type, m.Source, m.NoCopy = "tmpfs", "", true
+		m.Options = append(append([]string{"exec", "suid"}, b.Options...), m.Options...)
+	}
 }
 
 // checkSource makes a missing source of -v, as docker does; one of --mount must exist.
@@ -88,7 +117,7 @@ func (c *container) fillVolumes() error {
 			continue
 		}
 		if !m.NoCopy {
-			if err := copyUp(c.work.Merged(), path.Clean(m.Target), m.Source); err != nil {
+			if err := copyUp(c.work.Merged(), path.Clean(m.Target), m.Source, m.Foreign); err != nil {
 				return fmt.Errorf("filling volume %q from the image: %w", m.Volume, err)
 			}
 			if err := c.o.volumes().MarkFilled(m.Volume); err != nil {

@@ -78,11 +78,20 @@ func (o Options) readMounts(w *wishes) error {
 		if err != nil {
 			return err
 		}
+		if m.Type == "volume" && o.VolumeDriver != "" && o.VolumeDriver != "local" {
+			return fmt.Errorf("volume driver %q is not there: dhow has only local", o.VolumeDriver)
+		}
+		if err := o.checkMode(v, m); err != nil {
+			return err
+		}
 		w.Mounts = append(w.Mounts, m)
 	}
 	for _, v := range o.Mounts {
 		m, err := spec.ParseMount(v, dir)
 		if err != nil {
+			return err
+		}
+		if err := o.checkMode(v, m); err != nil {
 			return err
 		}
 		w.Mounts = append(w.Mounts, m)
@@ -93,6 +102,11 @@ func (o Options) readMounts(w *wishes) error {
 			return err
 		}
 		w.Mounts = append(w.Mounts, m)
+	}
+	for _, v := range o.VolumesFrom {
+		if _, _, err := parseVolumesFrom(v); err != nil {
+			return err
+		}
 	}
 	if o.ShmSize != "" {
 		n, err := spec.ParseBytes(o.ShmSize)

@@ -72,5 +72,5 @@ func load(dir string, m idmap.Mapping, store *storage.Store, e *record.Entry) (*
 		}
 		c.layers = append(c.layers, l)
 	}
-	return c, nil
+	return c, c.loadImages(store)
 }

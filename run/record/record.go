@@ -71,17 +71,27 @@ type Container struct {
 	CapAdd      []string `json:"capAdd,omitempty"`
 	CapDrop     []string `json:"capDrop,omitempty"`
 	SecurityOpt []string `json:"securityOpt,omitempty"`
+
+	Asked Asked `json:"asked,omitzero"`
 }
 
 // Mount is one mount a person or the image asked for.
 type Mount struct {
-	Type     string `json:"type"` // bind, volume, tmpfs
+	Type     string `json:"type"` // bind, volume, tmpfs, image
 	Name     string `json:"name,omitempty"`
 	Source   string `json:"source,omitempty"`
 	Target   string `json:"target"`
 	ReadOnly bool   `json:"readOnly,omitempty"`
 	// Anonymous volumes were made for the container and go with it.
 	Anonymous bool `json:"anonymous,omitempty"`
+	// Options are mount(8)'s; Mode those of -v as they were given.
+	Options      []string `json:"options,omitempty"`
+	Mode         string   `json:"mode,omitempty"`
+	NonRecursive bool     `json:"nonRecursive,omitempty"`
+	Subpath      string   `json:"subpath,omitempty"`
+	// ImageID and Layers are those of a mounted image, which can not be removed meanwhile.
+	ImageID string   `json:"imageID,omitempty"`
+	Layers  []string `json:"layers,omitempty"`
 }
 
 // State is what changes.

@@ -2,9 +2,9 @@ package spec
 
 import (
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,7 +19,7 @@ func ParseMount(arg, dir string) (Mount, error) {
 	if err != nil {
 		return bad("%w", err)
 	}
-	m := Mount{Type: "volume"}
+	m := mountFlag{Mount: Mount{Type: "volume"}}
 	var only []string // what was said that one type alone knows
 	for _, field := range fields {
 		key, value, hasValue := strings.Cut(field, "=")
@@ -67,16 +67,30 @@ func ParseMount(arg, dir string) (Mount, error) {
 				return bad("%w", err)
 			}
 		}
-	case "image", "cluster", "npipe":
+	case "image":
+		if m.Source == "" {
+			return bad("source is required")
+		}
+		if m.writable {
+			return bad("an image is mounted read-only")
+		}
+		m.ReadOnly = true
+	case "cluster", "npipe":
 		return bad("mount type %s is not supported", m.Type)
 	default:
 		return bad("mount type unknown: %q", m.Type)
 	}
-	return m, nil
+	return m.Mount, nil
 }
 
-func (m *Mount) setField(key, value string, only *[]string) error {
-	if strings.HasPrefix(key, "bind-") || strings.HasPrefix(key, "volume-") || strings.HasPrefix(key, "tmpfs-") {
+// mountFlag is a Mount while it is read.
+type mountFlag struct {
+	Mount
+	writable bool // it was said so
+}
+
+func (m *mountFlag) setField(key, value string, only *[]string) error {
+	if strings.HasPrefix(key, "bind-") || strings.HasPrefix(key, "volume-") || strings.HasPrefix(key, "image-") || strings.HasPrefix(key, "tmpfs-") {
 		*only = append(*only, key)
 	}
 	boolean := func() (bool, error) {
@@ -96,9 +110,10 @@ func (m *Mount) setField(key, value string, only *[]string) error {
 		m.Target = value
 	case "readonly", "ro":
 		m.ReadOnly, err = boolean()
+		m.writable = !m.ReadOnly
 	case "readwrite", "rw":
-		m.ReadOnly, err = boolean()
-		m.ReadOnly = !m.ReadOnly
+		m.writable, err = boolean()
+		m.ReadOnly = !m.writable
 	case "consistency":
 		// For docker's virtual machines; docker on Linux ignores it too.
 	case "bind-propagation":
@@ -120,10 +135,16 @@ func (m *Mount) setField(key, value string, only *[]string) error {
 		m.CreateSource, err = boolean()
 	case "volume-nocopy":
 		m.NoCopy, err = boolean()
-	case "volume-subpath":
-		// The directory would be checked here and mounted by its path later, when another container
-		// of the volume can have put a symlink in its place: refused until it is mounted by descriptor.
-		return errors.New("volume-subpath is not supported yet")
+	case "volume-subpath", "image-subpath":
+		if filepath.IsAbs(value) || strings.IndexByte(value, 0) >= 0 {
+			return fmt.Errorf("%s must be a relative path", key)
+		}
+		if slices.Contains(strings.Split(value, "/"), "..") {
+			return fmt.Errorf("%s must not lead out of it: %s", key, value)
+		}
+		if m.Subpath = filepath.Clean(value); value == "" || m.Subpath == "." {
+			m.Subpath = ""
+		}
 	case "volume-label":
 		set(&m.Labels, value)
 	case "volume-opt":

@@ -57,7 +57,7 @@ func mounts(w Wishes, h Host, p *Process) ([]specs.Mount, error) {
 			return nil, err
 		}
 		own = append(own, sm)
-		if m.Type == "bind" && m.Volume == "" {
+		if m.Type == "bind" && (m.Volume == "" || m.Foreign) {
 			p.Binds = append(p.Binds, target)
 		}
 	}

@@ -15,15 +15,16 @@ func TestParseVolume(t *testing.T) {
 	for arg, want := range map[string]Mount{
 		"/data":            {Type: "volume", Target: "/data", Anonymous: true},
 		"vol:/data":        {Type: "volume", Source: "vol", Target: "/data"},
-		"vol:/data:ro":     {Type: "volume", Source: "vol", Target: "/data", ReadOnly: true},
-		"vol:/data:nocopy": {Type: "volume", Source: "vol", Target: "/data", NoCopy: true},
+		"vol:/data:ro":     {Type: "volume", Source: "vol", Target: "/data", ReadOnly: true, Mode: "ro"},
+		"vol:/data:nocopy": {Type: "volume", Source: "vol", Target: "/data", NoCopy: true, Mode: "nocopy"},
 		"/src:/data":       {Type: "bind", Source: "/src", Target: "/data", CreateSource: true},
 		"/src/../x/:/data": {Type: "bind", Source: "/x", Target: "/data", CreateSource: true},
 		"./rel:/data":      {Type: "bind", Source: "/here/rel", Target: "/data", CreateSource: true},
 		".:/data":          {Type: "bind", Source: "/here", Target: "/data", CreateSource: true},
-		"/s:/d:ro,z":       {Type: "bind", Source: "/s", Target: "/d", ReadOnly: true, CreateSource: true},
-		"/s:/d:rshared":    {Type: "bind", Source: "/s", Target: "/d", Options: []string{"rshared"}, CreateSource: true},
-		"/s:/d:rw,cached":  {Type: "bind", Source: "/s", Target: "/d", CreateSource: true},
+		"/s:/d:ro,z":       {Type: "bind", Source: "/s", Target: "/d", ReadOnly: true, CreateSource: true, Mode: "ro,z"},
+		"/s:/d:rshared":    {Type: "bind", Source: "/s", Target: "/d", Options: []string{"rshared"}, CreateSource: true, Mode: "rshared"},
+		"/s:/d:rw,cached":  {Type: "bind", Source: "/s", Target: "/d", CreateSource: true, Mode: "rw,cached"},
+		"/s:/d:U,O":        {Type: "bind", Source: "/s", Target: "/d", Chown: true, Overlay: true, CreateSource: true, Mode: "U,O"},
 	} {
 		if got, err := ParseVolume(arg, "/here"); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q:\ngot  %+v, %v\nwant %+v", arg, got, err, want)
@@ -54,6 +55,9 @@ func TestParseMount(t *testing.T) {
 		"type=tmpfs,dst=/t,tmpfs-size=64m,tmpfs-mode=1770":    {Type: "tmpfs", Target: "/t", Options: []string{"size=67108864", "mode=1770"}},
 		"type=bind,src=/a,dst=/b,consistency=cached,ro":       {Type: "bind", Source: "/a", Target: "/b", ReadOnly: true},
 		"type=bind,src=/a,dst=/b,bind-create-src=true":        {Type: "bind", Source: "/a", Target: "/b", CreateSource: true},
+		"type=image,src=app,dst=/b,image-subpath=usr/lib":     {Type: "image", Source: "app", Target: "/b", ReadOnly: true, Subpath: "usr/lib"},
+		"src=vol,dst=/b,volume-subpath=./a//b":                {Type: "volume", Source: "vol", Target: "/b", Subpath: "a/b"},
+		"src=vol,dst=/b,volume-subpath=.":                     {Type: "volume", Source: "vol", Target: "/b"},
 		"type=volume,volume-driver=local,src=vol,target=/b/c": {Type: "volume", Source: "vol", Target: "/b/c"},
 	} {
 		if got, err := ParseMount(arg, "/here"); err != nil || !reflect.DeepEqual(got, want) {
@@ -66,7 +70,12 @@ func TestParseMount(t *testing.T) {
 		"type=bind,src=/a,dst=/b,volume-nocopy":        "cannot mix",
 		"type=tmpfs,src=/a,dst=/b":                     "source",
 		"type=tmpfs,dst=/b,tmpfs-mode=9":               "tmpfs-mode",
-		"type=image,src=x,dst=/b":                      "not supported",
+		"type=image,src=x,dst=/b,rw":                   "read-only",
+		"type=image,dst=/b":                            "source is required",
+		"type=cluster,src=x,dst=/b":                    "not supported",
+		"src=vol,dst=/b,volume-subpath=/x":             "relative",
+		"src=vol,dst=/b,volume-subpath=a/../../x":      "subpath",
+		"type=bind,src=/a,dst=/b,volume-subpath=x":     "cannot mix",
 		"type=floppy,dst=/b":                           "unknown",
 		"type=bind,src=/a,dst=/b,frob=1":               "unexpected key 'frob'",
 		"type=bind,src=/a,dst=/b,frob":                 "must be a key=value pair",

@@ -30,6 +30,7 @@ func ParseVolume(arg, dir string) (Mount, error) {
 		m.Source = parts[0]
 	case 3:
 		m.Source, m.Target = parts[0], parts[1]
+		m.Mode = parts[2]
 		modes, ok := volumeModes(parts[2])
 		if !ok {
 			return bad(": invalid mode: %s", parts[2])
@@ -82,7 +83,7 @@ func badInName(r rune) bool {
 }
 
 var knownModes = []string{
-	"ro", "rw", "z", "Z", "nocopy", "cached", "delegated", "consistent",
+	"ro", "rw", "z", "Z", "U", "O", "nocopy", "cached", "delegated", "consistent",
 	"private", "rprivate", "shared", "rshared", "slave", "rslave",
 }
 
@@ -108,10 +109,13 @@ func (m *Mount) applyModes(modes []string) error {
 			return fmt.Errorf("invalid mode: %s", strings.Join(modes, ","))
 		case o == "nocopy":
 			m.NoCopy = true
+		case o == "U":
+			m.Chown = true
+		case o == "O":
+			m.Overlay = true
 		case isPropagation(o):
 			m.Options = append(m.Options, o)
-			// z and Z relabel for SELinux, which a user namespace can not; cached, delegated and
-			// consistent are for docker's virtual machines: docker on Linux ignores them too.
+			// z and Z relabel for SELinux and are the caller's matter; cached, delegated and consistent are for docker's virtual machines: docker on Linux ignores them too.
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,7 +31,7 @@ var (
 // Volume is one volume.
 type Volume struct {
 	Name      string            `json:"name"`
-	Dir       string            `json:"-"` // what is mounted into containers
+	Dir       string            `json:"-"` // what is mounted into containers, unless Backing says otherwise
 	Labels    map[string]string `json:"labels,omitempty"`
 	Options   map[string]string `json:"options,omitempty"`
 	Created   time.Time         `json:"created"`
@@ -75,6 +76,11 @@ func (s Store) Create(name string, labels, options map[string]string) (v Volume,
 		var b [32]byte
 		rand.Read(b[:])
 		name = hex.EncodeToString(b[:])
+		labels = maps.Clone(labels)
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		labels[AnonymousLabel] = ""
 	}
 	if err := CheckName(name); err != nil {
 		return Volume{}, err
@@ -117,14 +123,6 @@ func (s Store) Create(name string, labels, options map[string]string) (v Volume,
 		return v, nil
 	}
 	return v, journal.SyncDir(s.Dir)
-}
-
-// checkOptions refuses what the local driver could be asked to mount.
-func checkOptions(options map[string]string) error {
-	for key := range options {
-		return fmt.Errorf("option %q is not supported", key)
-	}
-	return nil
 }
 
 // Get finds a volume. ErrNotFound.

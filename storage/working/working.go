@@ -130,6 +130,9 @@ func copyRoot(src, dst string) error {
 }
 
 func (w *Work) mount() error {
+	if oldKernel() {
+		return w.mountOld()
+	}
 	fsfd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("opening the overlay filesystem: %w", err)
@@ -142,7 +145,7 @@ func (w *Work) mount() error {
 		}
 	}()
 	set := func(key, value string) error {
-		if len(value) >= maxFsconfigString && key != "lowerdir" {
+		if len(value) >= maxFsconfigString {
 			fd, err := unix.Open(value, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 			if err != nil {
 				return &fs.PathError{Op: "open", Path: value, Err: err}
@@ -215,28 +218,12 @@ func (w *Work) mount() error {
 	return nil
 }
 
-// setLowers passes the layers, topmost first. Kernels before 6.5 do not know lowerdir+ and get one
-// string, which page size bounds.
+// setLowers passes the layers, topmost first.
 func (w *Work) setLowers(lowers []string, set func(key, value string) error) error {
 	for i := len(lowers) - 1; i >= 0; i-- {
-		err := set("lowerdir+", lowers[i])
-		if err == nil {
-			continue
-		}
-		if i != len(lowers)-1 || !errors.Is(err, unix.EINVAL) {
+		if err := set("lowerdir+", lowers[i]); err != nil {
 			return err
 		}
-		joined := ""
-		for j := len(lowers) - 1; j >= 0; j-- {
-			if joined != "" {
-				joined += ":"
-			}
-			joined += escapeLower(lowers[j])
-		}
-		if set("lowerdir", joined) != nil {
-			return err // the first message tells more
-		}
-		return nil
 	}
 	return nil
 }
@@ -244,19 +231,11 @@ func (w *Work) setLowers(lowers []string, set func(key, value string) error) err
 // maxFsconfigString is the kernel's limit of a string parameter, with its NUL.
 const maxFsconfigString = 256
 
-func escapeLower(path string) string {
-	var b []byte
-	for i := range len(path) {
-		if path[i] == ':' || path[i] == '\\' {
-			b = append(b, '\\')
-		}
-		b = append(b, path[i])
-	}
-	return string(b)
-}
-
 // overlayError adds what the kernel's log of the filesystem context says.
 func overlayError(fsfd int, what string, err error) error {
+	if err == nil {
+		return nil
+	}
 	buf := make([]byte, 512)
 	if n, rerr := unix.Read(fsfd, buf); rerr == nil && n > 2 {
 		return fmt.Errorf("overlay, %s: %w (%s)", what, err, trimLog(buf[:n]))

@@ -62,7 +62,7 @@ func TestRefusals(t *testing.T) {
 		{"run --privileged x", "dhow: --privileged is not supported yet", 125},
 		{"run -p80:80:90:100 x", "dhow: invalid IP address: 80:80", 125},
 		{"run -p 99999 x", "dhow: invalid containerPort: 99999", 125},
-		{"run --memory 1g x", "dhow: --memory is not supported yet", 125},
+		{"run --gpus all x", "dhow: --gpus is not supported yet", 125},
 		{"run --pull=sometimes x", `dhow: invalid pull option: "sometimes": must be one of "always", "missing" or "never"`, 125},
 		{"run", `dhow: "dhow run" requires at least 1 argument; see "dhow run --help"`, 1},
 		{"run --rm=perhaps x", `dhow: invalid argument "perhaps" for "--rm" flag: neither true nor false; see "dhow run --help"`, 125},

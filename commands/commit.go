@@ -24,17 +24,19 @@ var commitVerb = verb{
 	usage: "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
 	example: `dhow commit -m "with git" box mine/box:git
 dhow commit -c 'CMD ["serve"]' box`,
-	detail: "A running container goes on meanwhile; stop it first if files must fit together.",
-	min:    1, max: 2, names: aContainer,
+	detail: `A running container is paused meanwhile if it has a control group of its own ("dhow info" tells whether it can);
+otherwise it goes on, so stop it first if files must fit together. -p insists on the pause.`,
+	min: 1, max: 2, names: aContainer,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			text("author", "a", "`name` Author of the image"),
 			list("change", "c", "Apply a Dockerfile `instruction` to the image's configuration"),
 			text("message", "m", "Set the comment in the image's history"),
+			yes("no-pause", "", "Let the container go on meanwhile"),
+			&cli.BoolFlag{Name: "pause", Aliases: []string{"p"}, Value: true, Usage: "Pause the container meanwhile, where it has a control group"},
 		}
 	},
-	later: "p/pause no-pause",
-	run:   runCommit,
+	run: runCommit,
 }
 
 func runCommit(c *call) error {
@@ -60,7 +62,12 @@ func runCommit(c *call) error {
 	if err != nil {
 		return err
 	}
-	l, written, err := run.CommitLayer(c.cancellable(), s, f)
+	var l storage.Layer
+	written := false
+	err = c.pausedMeanwhile(f, c.Bool("pause") && !c.Bool("no-pause"), c.IsSet("pause"), func() (err error) {
+		l, written, err = run.CommitLayer(c.cancellable(), s, f)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,11 @@ func (c *call) volumeUsers() func(name string) ([]string, error) {
 func statusOf(s record.State, now time.Time) string {
 	switch s.Status {
 	case record.Running:
-		return "Up " + units.HumanDuration(now.Sub(s.Started))
+		up := "Up " + units.HumanDuration(now.Sub(s.Started))
+		if s.Paused {
+			up += " (Paused)"
+		}
+		return up
 	case record.Exited:
 		if s.Finished.IsZero() {
 			return fmt.Sprintf("Exited (%d)", s.ExitCode)
@@ -131,6 +135,14 @@ func statusOf(s record.State, now time.Time) string {
 	}
 	s1 := string(s.Status)
 	return strings.ToUpper(s1[:min(1, len(s1))]) + s1[min(1, len(s1)):]
+}
+
+// stateName is docker's word for where a container stands.
+func stateName(s record.State) string {
+	if s.Paused {
+		return "paused"
+	}
+	return string(s.Status)
 }
 
 // networkName is docker's name of a container's network: the private one is its "bridge".

@@ -63,6 +63,9 @@ func runExec(c *call) error {
 	if f.State.Status != record.Running {
 		return &explain.Error{Text: "container " + f.ID + " is not running", Status: 1}
 	}
+	if err := notPaused(f, "Container %s is paused, unpause the container before exec"); err != nil {
+		return err
+	}
 	who := monitor.Caller{Out: c.out, Err: c.err, Keys: keys}
 	if c.Bool("interactive") && !e.Detach {
 		if e.Terminal && !ui.Terminal(os.Stdin) {

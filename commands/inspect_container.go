@@ -59,6 +59,7 @@ type containerDocument struct {
 		ReadonlyRootfs bool
 		SecurityOpt    []string
 		Init           bool
+		limitsDocument
 	}
 	GraphDriver struct {
 		Name string
@@ -111,14 +112,16 @@ func inspectContainer(c *call, name string) (any, error) {
 		d.Path, d.Args = f.Args[0], append(d.Args, f.Args[1:]...)
 	}
 	s := &d.State
-	s.Status, s.Running, s.Pid, s.ExitCode, s.Error = string(f.State.Status), f.State.Status == record.Running, f.State.Pid, f.State.ExitCode, f.State.Error
+	s.Status, s.Running, s.Pid, s.ExitCode, s.Error = stateName(f.State), f.State.Status == record.Running, f.State.Pid, f.State.ExitCode, f.State.Error
 	s.StartedAt, s.FinishedAt = f.State.Started.UTC().Format(time.RFC3339Nano), f.State.Finished.UTC().Format(time.RFC3339Nano)
+	s.OOMKilled, s.Paused = f.State.OOMKilled, f.State.Paused
 	if !s.Running {
 		s.Pid = 0
 	}
 	h := &d.HostConfig
 	h.askedDocument = askedOf(f.Asked)
 	h.NetworkMode, h.AutoRemove, h.CapAdd, h.CapDrop, h.ReadonlyRootfs, h.SecurityOpt, h.Init = networkName(f.Network), f.AutoRemove, f.CapAdd, f.CapDrop, f.ReadOnly, f.SecurityOpt, f.Init
+	h.limitsDocument = limitsOf(f)
 	d.GraphDriver.Name = "overlay"
 	d.GraphDriver.Data = map[string]string{"UpperDir": filepath.Join(f.Dir, "upper")}
 	h.RestartPolicy.Name = "no"

@@ -23,7 +23,7 @@ var psVerb = verb{
 	example: `dhow ps -a
 dhow ps -a --filter status=exited --format '{{.Names}} {{.Status}}'`,
 	detail: `Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=CODE, expose=PORT[/PROTO], id=PREFIX,
-label=KEY[=VALUE], name=PART, network=NAME, publish=PORT[/PROTO] (of the container), status=created|running|exited,
+label=KEY[=VALUE], name=PART, network=NAME, publish=PORT[/PROTO] (of the container), status=created|running|paused|exited,
 volume=NAME. Columns: .ID .Image .Command .CreatedAt .RunningFor .State .Status .Ports .Names .Labels .Label "KEY" .Mounts .Networks.`,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
@@ -114,7 +114,7 @@ func containerRowOf(f record.Found, now time.Time, short bool) containerRow {
 	row := containerRow{
 		ID: f.ID, Names: f.Name, Image: f.Image, Command: strings.Join(f.Args, " "), Labels: joinLabels(f.Labels), labels: f.Labels,
 		CreatedAt: f.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"), RunningFor: units.HumanDuration(now.Sub(f.Created)) + " ago",
-		State: string(f.State.Status), Status: statusOf(f.State, now), Networks: networkName(f.Network), Size: "0B",
+		State: stateName(f.State), Status: statusOf(f.State, now), Networks: networkName(f.Network), Size: "0B",
 		Ports: port.Format(f.State.Ports),
 	}
 	var mounts []string
@@ -243,7 +243,7 @@ func containerHas(c record.Found, key, value string) bool {
 	case "network":
 		return networkName(c.Network) == networkName(value)
 	case "status":
-		return string(c.State.Status) == value
+		return stateName(c.State) == value
 	case "volume":
 		return slices.ContainsFunc(c.Mounts, func(m record.Mount) bool { return m.Name == value || m.Target == value })
 	}

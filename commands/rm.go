@@ -63,6 +63,9 @@ func (c *call) remove(name string, force bool) error {
 			return nil
 		}
 	}
+	if errors.Is(err, record.ErrRunning) && f.State.Paused {
+		return fmt.Errorf("cannot remove container %q: container is paused and must be unpaused first", f.Name)
+	}
 	if errors.Is(err, record.ErrRunning) {
 		return fmt.Errorf("cannot remove container %q: container is running: stop the container before removing or force remove", f.Name)
 	}

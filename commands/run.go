@@ -37,16 +37,14 @@ The host itself is host.docker.internal; what listens on its loopback device alo
 }
 
 // laterRunFlags are docker's flags of run and create that are not there yet.
-const laterRunFlags = `annotation a/attach blkio-weight blkio-weight-device cgroup-parent cgroupns cpu-count cpu-percent cpu-period cpu-quota
-cpu-rt-period cpu-rt-runtime c/cpu-shares cpus cpuset-cpus cpuset-mems device device-cgroup-rule device-read-bps
-device-read-iops device-write-bps device-write-iops disable-content-trust gpus health-cmd health-interval health-retries
-health-start-interval health-start-period health-timeout io-maxbandwidth io-maxiops ip ip6 ipc isolation kernel-memory link
-link-local-ip mac-address m/memory memory-reservation memory-swap memory-swappiness net-alias network-alias
-no-healthcheck oom-kill-disable oom-score-adj pid pids-limit privileged restart runtime
-storage-opt use-api-socket userns uts`
+const laterRunFlags = `annotation a/attach blkio-weight-device cpu-count cpu-percent device device-cgroup-rule
+disable-content-trust gpus health-cmd health-interval health-retries health-start-interval
+health-start-period health-timeout io-maxbandwidth io-maxiops ip ip6 ipc isolation link link-local-ip
+mac-address net-alias network-alias no-healthcheck pid privileged restart runtime storage-opt
+use-api-socket userns uts`
 
 func runFlags() []cli.Flag {
-	return []cli.Flag{
+	return append(runLimitFlags(), []cli.Flag{
 		list("add-host", "", "`name:ip` Add a line to /etc/hosts"),
 		list("cap-add", "", "Add a `capability`"),
 		list("cap-drop", "", "Drop a `capability`, or ALL"),
@@ -93,7 +91,7 @@ func runFlags() []cli.Flag {
 		text("volume-driver", "", "`driver` Driver of new volumes: local"),
 		list("volumes-from", "", "`container[:ro]` Mount the volumes and directories of a container too"),
 		text("workdir", "w", "Working `directory`"),
-	}
+	}...)
 }
 
 func runRun(c *call) error {
@@ -214,6 +212,7 @@ func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
 		Volumes: c.list("volume"), VolumesFrom: c.list("volumes-from"), VolumeDriver: c.text("volume-driver"), Mounts: c.list("mount"), Tmpfs: c.list("tmpfs"), ReadOnly: c.Bool("read-only"), ShmSize: c.text("shm-size"),
 		CapAdd: c.list("cap-add"), CapDrop: c.list("cap-drop"), SecurityOpt: c.list("security-opt"), Init: c.Bool("init"),
 		Ulimits: c.list("ulimit"), Sysctls: c.list("sysctl"), StopSignal: c.text("stop-signal"),
+		Limits: c.limits(), CgroupParent: c.text("cgroup-parent"), CgroupNS: c.text("cgroupns"), OOMScoreAdj: c.text("oom-score-adj"),
 		Network: c.text("network"), AddHosts: c.list("add-host"), DNS: c.list("dns"), DNSSearch: c.list("dns-search"), DNSOptions: c.list("dns-option"),
 		Publish: c.list("publish"), PublishAll: c.Bool("publish-all"), Expose: c.list("expose"),
 		LogDriver: c.text("log-driver"), LogOptions: c.list("log-opt"), Detached: c.Bool("detach"),
@@ -226,6 +225,9 @@ func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
 		policy = storage.PullAlways
 	default:
 		return o, "", explain.Usage(fmt.Errorf("invalid pull option: %q: must be one of \"always\", \"missing\" or \"never\"", policy))
+	}
+	if err := c.noOldLimits(); err != nil {
+		return o, "", err
 	}
 	var err error
 	if o.StopTimeout, err = c.seconds("stop-timeout"); err != nil {

@@ -117,6 +117,9 @@ container, and with its exit status.`,
 		if f.State.Status != record.Running {
 			return &explain.Error{Text: "cannot attach to a stopped container, start it first", Status: 1}
 		}
+		if err := notPaused(f, "cannot attach to a paused container, unpause it first"); err != nil {
+			return err
+		}
 		who, err := c.caller(f, !c.Bool("no-stdin"))
 		if err != nil {
 			return err

@@ -5,7 +5,7 @@ var verbs = []*verb{
 	// build and run
 	&buildVerb, &runVerb, &psVerb, &rmVerb,
 	// containers
-	&createVerb, &startVerb, &stopVerb, &restartVerb, &killVerb, &waitVerb, &attachVerb, &execVerb, &logsVerb,
+	&createVerb, &startVerb, &stopVerb, &restartVerb, &killVerb, &pauseVerb, &unpauseVerb, &waitVerb, &attachVerb, &execVerb, &logsVerb,
 	&topVerb, &diffVerb, &commitVerb, &exportVerb, &portVerb, &renameVerb, &containerPruneVerb,
 	// images
 	&imagesVerb, &pullVerb, &pushVerb, &tagVerb, &rmiVerb, &historyVerb, &saveVerb, &loadVerb, &importVerb,

@@ -39,6 +39,7 @@ _dhow() {
 			'logs:Show what a container has written'
 			'man:Print the manual page'
 			'manifest:commands for manifests'
+			'pause:Stop all processes of containers where they are'
 			'port:Show the published ports of a container'
 			'ps:List containers'
 			'pull:Download an image from a registry'
@@ -54,6 +55,7 @@ _dhow() {
 			'system:commands for systems'
 			'tag:Give an image one more name'
 			'top:Show the processes of a container'
+			'unpause:Let paused containers go on'
 			'unshare:Run a program of the host where dhow'\''s commands run'
 			'untag:Take names away from an image'
 			'version:Show the version'
@@ -72,7 +74,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd b build prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		container)
-			if ((CURRENT == 2)); then compadd attach commit create diff exec export inspect kill list logs ls port prune ps remove rename restart rm run start stop top wait; return; fi
+			if ((CURRENT == 2)); then compadd attach commit create diff exec export inspect kill list logs ls pause port prune ps remove rename restart rm run start stop top unpause wait; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		image)
 			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
@@ -114,12 +116,26 @@ _dhow() {
 		'run'|'container run')
 			_arguments -s \
 				'*--add-host=[Add a line to /etc/hosts]: :_files' \
+				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :_files' \
 				'*--cap-add=[Add a capability]: :_files' \
 				'*--cap-drop=[Drop a capability, or ALL]: :_files' \
+				'*--cgroup-parent=[Make the container'\''s control group below this one]: :_files' \
+				'*--cgroupns=[Cgroup namespace  private (the default) or host]: :_files' \
 				'*--cidfile=[Write the container'\''s id to a file]: :_files' \
+				'*--cpu-period=[Length of the periods of --cpu-quota]: :_files' \
+				'*--cpu-quota=[Processor time in each period]: :_files' \
+				'*--cpu-shares=[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
+				'*-c+[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
+				'*--cpus=[Processors at most  1.5]: :_files' \
+				'*--cpuset-cpus=[Run on these processors alone  0-2,4]: :_files' \
+				'*--cpuset-mems=[Use these memory nodes alone]: :_files' \
 				'*--detach[Run in the background and print the container'\''s id]' \
 				'*-d[Run in the background and print the container'\''s id]' \
 				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :_files' \
+				'*--device-read-bps=[Bytes a second read from a device at most  /dev/sda 1mb]: :_files' \
+				'*--device-read-iops=[Reads a second from a device at most]: :_files' \
+				'*--device-write-bps=[Bytes a second written to a device at most]: :_files' \
+				'*--device-write-iops=[Writes a second to a device at most]: :_files' \
 				'*--dns=[Ask this address for names instead of the host'\''s resolvers]: :_files' \
 				'*--dns-option=[Set a resolver option]: :_files' \
 				'*--dns-search=[Set a search domain]: :_files' \
@@ -140,9 +156,15 @@ _dhow() {
 				'*--label-file=[Read labels from a file]: :_files' \
 				'*--log-driver=[How the output is kept  json-file (the default) or none]: :_files' \
 				'*--log-opt=[Bound the log  max-size=10m, max-file=3]: :_files' \
+				'*--memory=[Memory at most  512m]: :_files' \
+				'*-m+[Memory at most  512m]: :_files' \
+				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :_files' \
+				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :_files' \
 				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :_files' \
 				'*--name=[Name of the container]: :_files' \
 				'*--network=[Network  bridge (a private one, the default), none or host]: :(bridge none host)' \
+				'*--oom-score-adj=[How likely the kernel kills it when memory is used up, -1000 to 1000]: :_files' \
+				'*--pids-limit=[Processes and threads at most; -1 is any number]: :_files' \
 				'*--platform=[Platform of the image]: :_files' \
 				'*--publish=[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
 				'*-p+[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
@@ -201,9 +223,23 @@ _dhow() {
 		'create'|'container create')
 			_arguments -s \
 				'*--add-host=[Add a line to /etc/hosts]: :_files' \
+				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :_files' \
 				'*--cap-add=[Add a capability]: :_files' \
 				'*--cap-drop=[Drop a capability, or ALL]: :_files' \
+				'*--cgroup-parent=[Make the container'\''s control group below this one]: :_files' \
+				'*--cgroupns=[Cgroup namespace  private (the default) or host]: :_files' \
 				'*--cidfile=[Write the container'\''s id to a file]: :_files' \
+				'*--cpu-period=[Length of the periods of --cpu-quota]: :_files' \
+				'*--cpu-quota=[Processor time in each period]: :_files' \
+				'*--cpu-shares=[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
+				'*-c+[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
+				'*--cpus=[Processors at most  1.5]: :_files' \
+				'*--cpuset-cpus=[Run on these processors alone  0-2,4]: :_files' \
+				'*--cpuset-mems=[Use these memory nodes alone]: :_files' \
+				'*--device-read-bps=[Bytes a second read from a device at most  /dev/sda 1mb]: :_files' \
+				'*--device-read-iops=[Reads a second from a device at most]: :_files' \
+				'*--device-write-bps=[Bytes a second written to a device at most]: :_files' \
+				'*--device-write-iops=[Writes a second to a device at most]: :_files' \
 				'*--dns=[Ask this address for names instead of the host'\''s resolvers]: :_files' \
 				'*--dns-option=[Set a resolver option]: :_files' \
 				'*--dns-search=[Set a search domain]: :_files' \
@@ -224,9 +260,15 @@ _dhow() {
 				'*--label-file=[Read labels from a file]: :_files' \
 				'*--log-driver=[How the output is kept  json-file (the default) or none]: :_files' \
 				'*--log-opt=[Bound the log  max-size=10m, max-file=3]: :_files' \
+				'*--memory=[Memory at most  512m]: :_files' \
+				'*-m+[Memory at most  512m]: :_files' \
+				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :_files' \
+				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :_files' \
 				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :_files' \
 				'*--name=[Name of the container]: :_files' \
 				'*--network=[Network  bridge (a private one, the default), none or host]: :(bridge none host)' \
+				'*--oom-score-adj=[How likely the kernel kills it when memory is used up, -1000 to 1000]: :_files' \
+				'*--pids-limit=[Processes and threads at most; -1 is any number]: :_files' \
 				'*--platform=[Platform of the image]: :_files' \
 				'*--publish=[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
 				'*-p+[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
@@ -288,6 +330,14 @@ _dhow() {
 				'*-s+[Signal, by name or number]: :_files' \
 				'*: : _dhow_names container'
 			;;
+		'pause'|'container pause')
+			_arguments -s \
+				'*: : _dhow_names container'
+			;;
+		'unpause'|'container unpause')
+			_arguments -s \
+				'*: : _dhow_names container'
+			;;
 		'wait'|'container wait')
 			_arguments -s \
 				'*: : _dhow_names container'
@@ -347,6 +397,9 @@ _dhow() {
 				'*-c+[Apply a Dockerfile instruction to the image'\''s configuration]: :_files' \
 				'*--message=[Set the comment in the image'\''s history]: :_files' \
 				'*-m+[Set the comment in the image'\''s history]: :_files' \
+				'*--no-pause[Let the container go on meanwhile]' \
+				'*--pause[Pause the container meanwhile, where it has a control group (default true)]' \
+				'*-p[Pause the container meanwhile, where it has a control group (default true)]' \
 				'*: : _dhow_names container'
 			;;
 		'export'|'container export')
@@ -601,7 +654,7 @@ _dhow() {
 			;;
 		'help')
 			_arguments -s \
-				'*: :(attach bud build builder buildx commit completion container create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest port ps pull push rename restart rm rmi run save start stop system tag top unshare untag version volume wait)'
+				'*: :(attach bud build builder buildx commit completion container create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stop system tag top unpause unshare untag version volume wait)'
 			;;
 		esac
 		;;

@@ -57,6 +57,7 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 		CapAdd: o.CapAdd, CapDrop: o.CapDrop, SecurityOpt: o.SecurityOpt,
 		Network: string(w.network.Mode), Hostname: w.Hostname,
 		User: o.User, WorkingDir: o.WorkingDir, StopSignal: o.StopSignal, StopTimeout: o.StopTimeout,
+		Limits: w.Limits, CgroupParent: w.cgroupParent, CgroupNS: o.CgroupNS,
 		LogDriver: o.LogDriver, LogOptions: w.logOptions, StdinOnce: o.Interactive && !o.Detached,
 	}
 	if rec.Hostname == "" {
@@ -73,6 +74,9 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 	}
 	if rec.StopTimeout == nil {
 		rec.StopTimeout = img.StopTimeout
+	}
+	if w.OOMScoreAdj != nil {
+		rec.OOMScoreAdj = *w.OOMScoreAdj
 	}
 	for k, v := range img.Labels {
 		if _, own := rec.Labels[k]; !own {
@@ -153,6 +157,9 @@ func (c *container) prepare() error {
 
 // start makes the process.
 func (c *container) start(ctx context.Context) error {
+	if err := c.w.limitable(); err != nil {
+		return err
+	}
 	host := spec.Host{ID: c.entry.ID, Mapping: c.o.Mapping, Rootfs: c.work.Merged()}
 	if c.w.HostNetwork {
 		host.Hostname, _ = os.Hostname()
@@ -201,6 +208,7 @@ func (c *container) start(ctx context.Context) error {
 			return network.Attach(ctx, pid, c.w.network)
 		}
 	}
+	request.CgroupParent = c.w.cgroupParent
 	request.Ready = c.recordStart
 	c.box, err = sandbox.Start(ctx, request)
 	return err
@@ -217,6 +225,7 @@ func (c *container) recordStart(pid int) error {
 		Status: record.Running, Pid: pid, StartTime: start, Monitor: os.Getpid(), Started: time.Now().UTC(),
 		Ports: c.bindings(),
 	}
+	c.noteCgroup(pid)
 	return c.entry.SetState(c.started)
 }
 
@@ -269,6 +278,7 @@ func isTerminal(f *os.File) bool {
 
 // end records the exit, or removes the container when that was asked for.
 func (c *container) end(status int) error {
+	oom := c.oomKilled()
 	err := c.teardown()
 	err = errors.Join(err, c.entry.Announce(status))
 	if c.o.Remove {
@@ -276,6 +286,7 @@ func (c *container) end(status int) error {
 	}
 	s := c.started
 	s.Status, s.ExitCode, s.Finished, s.Pid, s.StartTime, s.Monitor, s.Ports = record.Exited, status, time.Now().UTC(), 0, 0, 0, nil
+	s.Cgroup, s.OOMKilled = "", oom
 	return errors.Join(err, c.entry.SetState(s), c.entry.Close())
 }
 

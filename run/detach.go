@@ -103,6 +103,9 @@ func (o Options) start(name string, first *net.UnixConn, stdin bool) (record.Fou
 	if err != nil {
 		return f, err
 	}
+	if f.State.Paused {
+		return f, fmt.Errorf("cannot start a paused container, try unpause instead: container %s %w", f.Name, ErrPaused)
+	}
 	if f.State.Status == record.Running {
 		return f, nil
 	}

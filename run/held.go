@@ -12,6 +12,7 @@ import (
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/rootless/reexec"
+	"github.com/dhow-containers/dhow/run/limit"
 	"github.com/dhow-containers/dhow/run/monitor"
 	"github.com/dhow-containers/dhow/run/sandbox"
 	"github.com/dhow-containers/dhow/run/spec"
@@ -48,6 +49,7 @@ func (h *held) Exec(_ context.Context, e monitor.Exec, files [3]*os.File, width,
 	w.EntrypointSet, w.Entrypoint, w.Args = true, nil, e.Args
 	w.Env = append(append([]string(nil), w.Env...), e.Env...)
 	w.Init, w.Terminal, w.Mounts = false, e.Terminal, nil
+	w.Limits = limit.Limits{} // the group's, which the process joins
 	if e.WorkingDir != "" {
 		w.WorkingDir = e.WorkingDir
 	}

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/rootless/cgroup"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage/volume"
 )
@@ -31,6 +32,9 @@ func settle(dir string, f record.Found) bool {
 	if f.State.Status == record.Exited && f.State.Alive() {
 		_ = unix.Kill(f.State.Pid, unix.SIGKILL)
 	}
+	if f.State.Status == record.Exited && f.State.Cgroup != "" {
+		_ = cgroup.Remove(f.State.Cgroup)
+	}
 	if !f.AutoRemove || f.State.Status == record.Running {
 		return false
 	}
@@ -50,5 +54,8 @@ const someSettled = 2
 func settleSome(dir string) {
 	for _, f := range (record.Book{Dir: filepath.Join(dir, "containers")}).Some(someSettled) {
 		settle(dir, f)
+	}
+	if base, err := cgroup.Look(); err == nil {
+		cgroup.Sweep(base)
 	}
 }

@@ -171,6 +171,9 @@ func (c *container) launch(s *service, first net.Conn, stdin bool) error {
 	if err := os.RemoveAll(c.stateDir()); err != nil { // of a monitor that was killed
 		return fmt.Errorf("removing old state: %w", err)
 	}
+	if err := c.freeCgroup(); err != nil {
+		return err
+	}
 	if err := c.prepare(); err != nil {
 		return err
 	}

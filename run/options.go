@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/run/limit"
 	"github.com/dhow-containers/dhow/storage"
 	"github.com/dhow-containers/dhow/storage/progress"
 )
@@ -55,6 +56,11 @@ type Options struct {
 	StopTimeout     *int     // --stop-timeout in seconds; nil is the image's, then 10
 	LogDriver       string   // --log-driver: "", "json-file", "none"
 	LogOptions      []string // --log-opt: "max-size=10m"
+
+	Limits       limit.Flags // --memory, --cpus…
+	CgroupParent string      // --cgroup-parent: a path in the hierarchy of control groups
+	CgroupNS     string      // --cgroupns: "", "private" or "host"
+	OOMScoreAdj  string      // --oom-score-adj: -1000 to 1000; empty leaves the caller's
 
 	Network    string   // "", "bridge", "default", "private", "none", "host"
 	AddHosts   []string // --add-host

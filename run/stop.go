@@ -40,6 +40,7 @@ func Stop(ctx context.Context, b record.Book, f record.Found, signal string, tim
 		timeout = *timeoutSeconds
 	}
 	err := send(f, stopSignalOf(signal))
+	resume(f) // it gets the signal when it goes on
 	switch {
 	case errors.Is(err, monitor.ErrGone):
 	case err != nil:
@@ -70,6 +71,9 @@ func Kill(b record.Book, f record.Found, signal string) error {
 		return fmt.Errorf("cannot kill container: %s: container %s %w", f.Name, f.ID, ErrNotRunning)
 	}
 	err = send(f, sig)
+	if sig == unix.SIGKILL || sig == stopSignalOf(f.StopSignal) {
+		resume(f) // docker's: it is meant to end
+	}
 	if errors.Is(err, monitor.ErrGone) {
 		if again, ferr := b.Find(f.ID); ferr != nil || again.State.Status != record.Running {
 			return fmt.Errorf("cannot kill container: %s: container %s %w", f.Name, f.ID, ErrNotRunning)

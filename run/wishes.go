@@ -21,6 +21,8 @@ type wishes struct {
 	labels  map[string]string
 	// logOptions are those of --log-opt, by name.
 	logOptions map[string]string
+	// cgroupParent is the control group below which the container's is made; empty is found.
+	cgroupParent string
 }
 
 func (o *Options) defaults() {
@@ -58,7 +60,7 @@ func (o Options) wishes() (wishes, error) {
 		}
 	}
 	for _, step := range []func(*wishes) error{
-		o.readEnv, o.readLabels, o.readMounts, o.readSecurity, o.readLimits, o.readNetwork, o.readLog,
+		o.readEnv, o.readLabels, o.readMounts, o.readSecurity, o.readLimits, o.readNetwork, o.readLog, o.readResources,
 	} {
 		if err := step(&w); err != nil {
 			return w, err

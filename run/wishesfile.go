@@ -63,6 +63,7 @@ func load(dir string, m idmap.Mapping, store *storage.Store, e *record.Entry) (*
 		w:     wishes{Wishes: s.Wishes, network: s.Network, labels: e.Labels},
 		entry: e,
 	}
+	c.w.Limits, c.w.cgroupParent = e.Limits, e.CgroupParent
 	c.img.ID = e.ImageID
 	c.img.Config.Config = s.Image
 	for _, id := range e.Layers {

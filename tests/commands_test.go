@@ -51,6 +51,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"leftovers": leftoversCmd,
 	"oneline":   onelineCmd,
 	"terminal":  terminalCmd,
+	"refused":   refusedCmd,
 }
 
 // layersCmd is `layers IMAGE FILE`: it saves IMAGE and writes to FILE one line for each entry of each

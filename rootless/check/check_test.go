@@ -55,19 +55,6 @@ func TestCoveredProc(t *testing.T) {
 	}
 }
 
-func TestOwnCgroup(t *testing.T) {
-	cases := []struct{ text, want string }{
-		{"0::/user.slice/user-1000.slice/session-2.scope\n", "/user.slice/user-1000.slice/session-2.scope"},
-		{"4:memory:/a\n1:name=systemd:/b\n0::/c\n", "/c"},
-		{"4:memory:/a\n", "/"},
-	}
-	for _, c := range cases {
-		if got := ownCgroup(c.text); got != c.want {
-			t.Errorf("%q: got %q, want %q", c.text, got, c.want)
-		}
-	}
-}
-
 // Only what containers can not do without is fatal; what is missing has something in its place.
 func TestEverything(t *testing.T) {
 	names := map[string]bool{}

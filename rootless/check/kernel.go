@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/cgroup"
 )
 
 // Supervisor tells whether the kernel hands system calls to a supervisor, which a single-id map
@@ -81,44 +83,27 @@ func Tun() Probe {
 	return p
 }
 
-// Cgroup tells whether limits can be set: on "v2" a container gets a cgroup of its own, on "none" it
-// runs without limits.
+// Cgroup tells whether limits can be set: on "v2" a container gets a control group of its own, on
+// "none" it runs without limits.
 func Cgroup() Probe {
 	p := Probe{Name: "cgroup", Value: "none"}
-	var st unix.Statfs_t
-	if err := unix.Statfs("/sys/fs/cgroup", &st); err != nil {
-		p.Reason = fmt.Sprintf("looking at /sys/fs/cgroup: %v", err)
+	base, err := cgroup.Look()
+	var missing *cgroup.Missing
+	if errors.As(err, &missing) {
+		p.Reason, p.Cure = missing.Reason, missing.Cure
 		return p
 	}
-	if st.Type != unix.CGROUP2_SUPER_MAGIC {
-		p.Reason = "the host has cgroup v1"
-		p.Cure = "boot with systemd.unified_cgroup_hierarchy=1"
-		if os.Geteuid() == 0 && unix.Access("/sys/fs/cgroup/memory/cgroup.procs", unix.W_OK) == nil {
-			p.Value = "v1"
-		}
-		return p
-	}
-	b, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		p.Reason = err.Error()
 		return p
 	}
-	dir := filepath.Join("/sys/fs/cgroup", ownCgroup(string(b)))
-	if err := unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK); err != nil {
-		p.Reason = fmt.Sprintf("%s may not be written: it is not delegated", dir)
-		p.Cure = "systemd-run --user --scope -p Delegate=yes dhow …"
-		return p
-	}
 	p.Value = "v2"
-	return p
-}
-
-// ownCgroup gives the path in the unified hierarchy from /proc/self/cgroup (cgroups(7)).
-func ownCgroup(text string) string {
-	for _, line := range strings.Split(text, "\n") {
-		if path, ok := strings.CutPrefix(line, "0::"); ok {
-			return path
+	for _, c := range []string{"cpu", "cpuset", "io", "memory", "pids"} {
+		if !slices.Contains(base.Controllers, c) {
+			without := base.Without(c)
+			p.Reason, p.Cure = without.Reason, without.Cure
+			break
 		}
 	}
-	return "/"
+	return p
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dhow-containers/dhow/rootless/cgroup"
 	"github.com/dhow-containers/dhow/storage/journal"
 )
 
@@ -164,6 +165,9 @@ func (b Book) erase(id, name string) error {
 		if err := b.freeName(id, n); err != nil {
 			return fmt.Errorf("removing container %s: %w", id, err)
 		}
+	}
+	if s, err := read[State](filepath.Join(b.Dir, id, "state.json")); err == nil && s.Cgroup != "" {
+		_ = cgroup.Remove(s.Cgroup) // of a monitor that was killed
 	}
 	away := filepath.Join(b.Dir, gone+id)
 	if err := os.Rename(filepath.Join(b.Dir, id), away); err != nil {
@@ -347,6 +351,7 @@ func (b Book) load(id string) (Found, error) {
 			f.State.Finished = f.State.Started
 		}
 	}
+	f.State.Paused = f.State.Status == Running && f.State.Cgroup != "" && cgroup.Frozen(f.State.Cgroup)
 	return f, nil
 }
 

@@ -16,6 +16,7 @@ package record
 import (
 	"time"
 
+	"github.com/dhow-containers/dhow/run/limit"
 	"github.com/dhow-containers/dhow/run/network/port"
 )
 
@@ -59,6 +60,13 @@ type Container struct {
 	// LogDriver is "json-file" or "none"; LogOptions are its options as they were given.
 	LogDriver  string            `json:"logDriver,omitempty"`
 	LogOptions map[string]string `json:"logOptions,omitempty"`
+
+	// Limits are what the container may use of the machine; they change with Book.Amend. CgroupParent
+	// is where its control group is made, empty where it is found.
+	Limits       limit.Limits `json:"limits,omitzero"`
+	CgroupParent string       `json:"cgroupParent,omitempty"`
+	CgroupNS     string       `json:"cgroupNS,omitempty"` // "host"; empty is private
+	OOMScoreAdj  int          `json:"oomScoreAdj,omitempty"`
 
 	Terminal bool `json:"terminal,omitempty"`
 	// StdinOnce closes the payload's stdin when the first one who attaches to it has ended.
@@ -105,7 +113,12 @@ type State struct {
 	Started   time.Time `json:"started,omitzero"`
 	Finished  time.Time `json:"finished,omitzero"`
 	ExitCode  int       `json:"exitCode"`
-	Error     string    `json:"error,omitempty"` // why it could not be started
+	Error     string    `json:"error,omitempty"`     // why it could not be started
+	OOMKilled bool      `json:"oomKilled,omitempty"` // the kernel killed a process of it because its memory was used up
+	// Cgroup is the container's control group while it runs (rootless/cgroup), empty when it has none.
+	Cgroup string `json:"cgroup,omitempty"`
+	// Paused says that the group is frozen. It is read from the kernel, not from the record.
+	Paused bool `json:"-"`
 	// Ports are the open ones of the host, and the exposed ones, while the container runs.
 	Ports []port.Binding `json:"ports,omitempty"`
 }

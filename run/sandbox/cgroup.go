@@ -1,28 +1,28 @@
 package sandbox
 
 import (
-	"os"
-	"path/filepath"
+	"path"
 	"runtime"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/rootless/cgroup"
 	"github.com/dhow-containers/dhow/rootless/enter"
 )
 
 const (
-	cgroupRoot   = "/sys/fs/cgroup"
-	cgroupHybrid = "/sys/fs/cgroup/unified"
+	cgroupRoot   = cgroup.Root
+	cgroupHybrid = cgroup.Root + "/unified"
 )
 
 // cgroups says what control groups can be used for here.
 type cgroups struct {
 	// mountable: a container can have /sys/fs/cgroup (cgroup v2).
 	mountable bool
-	// writable: a group can be made for a container beside the one of this process.
-	writable bool
+	// base is where a group can be made for a container; missing tells why there is none.
+	base    cgroup.Base
+	missing error
 }
 
 // cgroupHere is found out once a process.
@@ -31,14 +31,37 @@ type cgroups struct {
 // read-only version 2 in the private mount namespace of this process: libcontainer would otherwise
 // join every hierarchy of version 1 for containers that ask for nothing of it.
 var cgroupHere = sync.OnceValue(func() cgroups {
+	var c cgroups
+	c.base, c.missing = cgroup.Find()
 	if filesystem(cgroupRoot) == unix.CGROUP2_SUPER_MAGIC {
-		return cgroups{mountable: true, writable: delegated()}
+		c.mountable = true
+		return c
 	}
 	if !enter.Entered() {
-		return cgroups{} // the mount namespace may be everybody's
+		return c // the mount namespace may be everybody's
 	}
-	return cgroups{mountable: coverCgroups() == nil}
+	c.mountable = coverCgroups() == nil
+	return c
 })
+
+// group is the path of the container's control group, "" when it has none. That is an error when
+// something was asked of it.
+func (c cgroups) group(r Request) (string, error) {
+	if r.CgroupParent != "" {
+		base, err := cgroup.Under(r.CgroupParent)
+		if err != nil {
+			return "", err
+		}
+		return path.Join(base.Path, cgroup.Name(r.ID)), nil
+	}
+	if c.missing == nil {
+		return path.Join(c.base.Path, cgroup.Name(r.ID)), nil
+	}
+	if r.Spec.Linux.Resources != nil {
+		return "", c.missing
+	}
+	return "", nil
+}
 
 func filesystem(path string) int64 {
 	var st unix.Statfs_t
@@ -46,22 +69,6 @@ func filesystem(path string) int64 {
 		return 0
 	}
 	return int64(st.Type)
-}
-
-// delegated reports whether groups can be made where libcontainer makes them: beside the group of
-// this process, because one with processes in it can not have controlled children (cgroups(7)).
-func delegated() bool {
-	data, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return false
-	}
-	for line := range strings.SplitSeq(string(data), "\n") {
-		if own, ok := strings.CutPrefix(line, "0::"); ok {
-			parent := filepath.Join(cgroupRoot, filepath.Dir(own))
-			return unix.Access(parent, unix.W_OK) == nil && unix.Access(filepath.Join(parent, "cgroup.procs"), unix.W_OK) == nil
-		}
-	}
-	return false
 }
 
 func coverCgroups() error {

@@ -33,6 +33,11 @@ func configure(r Request) (*configs.Config, error) {
 	if !cg.mountable {
 		s.Mounts = slices.DeleteFunc(slices.Clone(s.Mounts), func(m specs.Mount) bool { return m.Type == "cgroup" })
 	}
+	group, err := cg.group(r)
+	if err != nil {
+		return nil, err
+	}
+	linux.CgroupsPath = group
 	if _, err := os.Getwd(); err != nil {
 		// libcontainer asks for the working directory, which somebody may have removed.
 		if err := os.Chdir("/"); err != nil {
@@ -45,7 +50,7 @@ func configure(r Request) (*configs.Config, error) {
 		NoNewKeyring: isRefused(keyring),
 		// Root of a user namespace: not "rootless" in libcontainer's sense, which means euid ≠ 0.
 		RootlessEUID:    false,
-		RootlessCgroups: !cg.writable,
+		RootlessCgroups: group == "",
 	})
 	if err != nil {
 		return nil, err

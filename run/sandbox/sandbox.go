@@ -57,6 +57,8 @@ type Request struct {
 	// Owners shows the payload the image's owners in a single-id map; nil when the kernel does. It is
 	// served until the container is gone; the caller closes it after Close.
 	Owners *ownership.Supervisor
+	// CgroupParent is the control group below which the container's is made; empty is found.
+	CgroupParent string
 	// Network is called once the namespaces exist, while the container is being prepared, with the
 	// pid of its first process; the payload starts when it has returned. What it gives is closed
 	// after the container's exit. Nil for a network without anything of ours.

@@ -34,6 +34,12 @@ func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
 	if err != nil {
 		return nil, Process{}, err
 	}
+	var resources *specs.LinuxResources
+	if len(w.Limits.Needs()) > 0 { // else at most "without limit", which a new group is
+		if resources, err = w.Limits.Resources(); err != nil {
+			return nil, Process{}, err
+		}
+	}
 	s := &specs.Spec{
 		Version:     specs.Version,
 		Root:        &specs.Root{Path: h.Rootfs, Readonly: w.ReadOnly},
@@ -50,11 +56,13 @@ func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
 			Capabilities:    kernelCapabilities(p),
 			NoNewPrivileges: w.NoNewPrivileges,
 			Rlimits:         limits,
+			OOMScoreAdj:     w.OOMScoreAdj,
 		},
 		Linux: &specs.Linux{
 			Namespaces:    namespaces(w),
 			Sysctl:        sysctls,
 			Seccomp:       filter,
+			Resources:     resources,
 			MaskedPaths:   MaskedPaths(),
 			ReadonlyPaths: ReadonlyPaths(),
 		},
@@ -125,7 +133,10 @@ func kernelCapabilities(p Process) *specs.LinuxCapabilities {
 func namespaces(w Wishes) []specs.LinuxNamespace {
 	ns := []specs.LinuxNamespace{
 		{Type: specs.MountNamespace}, {Type: specs.UTSNamespace}, {Type: specs.PIDNamespace},
-		{Type: specs.IPCNamespace}, {Type: specs.CgroupNamespace},
+		{Type: specs.IPCNamespace},
+	}
+	if !w.HostCgroup {
+		ns = append(ns, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	}
 	if !w.HostNetwork {
 		ns = append(ns, specs.LinuxNamespace{Type: specs.NetworkNamespace})

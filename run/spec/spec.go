@@ -9,7 +9,10 @@
 // No user namespace is asked for: the container lives in dhow's own, see rootless/enter.
 package spec
 
-import "github.com/dhow-containers/dhow/rootless/idmap"
+import (
+	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/run/limit"
+)
 
 // Image is what the image's configuration says about processes started from it. The zero value is
 // an image that says nothing.
@@ -59,6 +62,13 @@ type Wishes struct {
 
 	Ulimits []Ulimit
 	Sysctls map[string]string
+
+	// Limits are kept with the container's record, where they can be changed.
+	Limits limit.Limits `json:"-"`
+	// OOMScoreAdj is the payload's (proc(5)); nil leaves the caller's.
+	OOMScoreAdj *int `json:",omitempty"`
+	// HostCgroup leaves the container in the caller's cgroup namespace.
+	HostCgroup bool `json:",omitempty"`
 
 	// HostNetwork leaves the container in the caller's network namespace.
 	HostNetwork bool

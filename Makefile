@@ -1,6 +1,7 @@
 # make        bin/dhow: static, stripped, reproducible
 # make test   every test, from a bare checkout
 # make demo   a Dockerfile built and run as you, from a bare checkout
+# make vm-test   limits, pause and stats in a virtual machine, which has the control groups for them
 # make lint   what .ci/run checks besides the tests
 GO      ?= go
 PREFIX  ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
@@ -17,7 +18,7 @@ LDFLAGS := -s -w -buildid= -linkmode external -extldflags "-static -Wl,--build-i
 
 export CGO_ENABLED = 1
 
-.PHONY: all tools userland test demo lint install clean bin/dhow
+.PHONY: all tools userland test vm-test demo lint install clean bin/dhow
 all: bin/dhow
 
 bin/dhow: tools
@@ -30,6 +31,9 @@ userland:
 
 test: bin/dhow userland
 	$(GO) test -json -tags '$(TAGS)' -timeout 25m ./... | $(GO) run ./tests/report
+
+vm-test: bin/dhow
+	sh tests/vm/run.sh
 
 demo: bin/dhow userland
 	sh tests/demo.sh

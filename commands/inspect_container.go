@@ -114,7 +114,7 @@ func inspectContainer(c *call, name string) (any, error) {
 	s := &d.State
 	s.Status, s.Running, s.Pid, s.ExitCode, s.Error = stateName(f.State), f.State.Status == record.Running, f.State.Pid, f.State.ExitCode, f.State.Error
 	s.StartedAt, s.FinishedAt = f.State.Started.UTC().Format(time.RFC3339Nano), f.State.Finished.UTC().Format(time.RFC3339Nano)
-	s.OOMKilled, s.Paused = f.State.OOMKilled, f.State.Paused
+	s.OOMKilled, s.Paused = run.OOMKilled(f.State), f.State.Paused
 	if !s.Running {
 		s.Pid = 0
 	}

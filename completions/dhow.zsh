@@ -51,6 +51,7 @@ _dhow() {
 			'run:Run a command in a new container'
 			'save:Write images to an archive'
 			'start:Start containers that do not run'
+			'stats:Show what containers use of the machine'
 			'stop:Stop running containers'
 			'system:commands for systems'
 			'tag:Give an image one more name'
@@ -58,6 +59,7 @@ _dhow() {
 			'unpause:Let paused containers go on'
 			'unshare:Run a program of the host where dhow'\''s commands run'
 			'untag:Take names away from an image'
+			'update:Change what containers may use of the machine'
 			'version:Show the version'
 			'volume:commands for volumes'
 			'wait:Wait until containers have ended and print their exit statuses'
@@ -74,7 +76,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd b build prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		container)
-			if ((CURRENT == 2)); then compadd attach commit create diff exec export inspect kill list logs ls pause port prune ps remove rename restart rm run start stop top unpause wait; return; fi
+			if ((CURRENT == 2)); then compadd attach commit create diff exec export inspect kill list logs ls pause port prune ps remove rename restart rm run start stats stop top unpause update wait; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		image)
 			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
@@ -385,6 +387,32 @@ _dhow() {
 			_arguments -s \
 				'*: : _dhow_names container'
 			;;
+		'stats'|'container stats')
+			_arguments -s \
+				'*--all[Show containers that do not run, too]' \
+				'*-a[Show containers that do not run, too]' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--no-stream[Show one measurement and end]' \
+				'*--no-trunc[Show whole ids]' \
+				'*: : _dhow_names container'
+			;;
+		'update'|'container update')
+			_arguments -s \
+				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :_files' \
+				'*--cpu-period=[Length of the periods of --cpu-quota]: :_files' \
+				'*--cpu-quota=[Processor time in each period]: :_files' \
+				'*--cpu-shares=[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
+				'*-c+[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
+				'*--cpus=[Processors at most  1.5]: :_files' \
+				'*--cpuset-cpus=[Run on these processors alone  0-2,4]: :_files' \
+				'*--cpuset-mems=[Use these memory nodes alone]: :_files' \
+				'*--memory=[Memory at most  512m]: :_files' \
+				'*-m+[Memory at most  512m]: :_files' \
+				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :_files' \
+				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :_files' \
+				'*--pids-limit=[Processes and threads at most; -1 is any number]: :_files' \
+				'*: : _dhow_names container'
+			;;
 		'diff'|'container diff')
 			_arguments -s \
 				'*: : _dhow_names container'
@@ -654,7 +682,7 @@ _dhow() {
 			;;
 		'help')
 			_arguments -s \
-				'*: :(attach bud build builder buildx commit completion container create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stop system tag top unpause unshare untag version volume wait)'
+				'*: :(attach bud build builder buildx commit completion container create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait)'
 			;;
 		esac
 		;;

@@ -278,7 +278,7 @@ func isTerminal(f *os.File) bool {
 
 // end records the exit, or removes the container when that was asked for.
 func (c *container) end(status int) error {
-	oom := c.oomKilled()
+	oom := OOMKilled(c.started)
 	err := c.teardown()
 	err = errors.Join(err, c.entry.Announce(status))
 	if c.o.Remove {

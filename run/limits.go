@@ -13,6 +13,7 @@ import (
 
 	"github.com/dhow-containers/dhow/rootless/cgroup"
 	"github.com/dhow-containers/dhow/run/limit"
+	"github.com/dhow-containers/dhow/run/record"
 )
 
 // readResources reads and checks what the container may use of the machine, and whether this host can
@@ -138,10 +139,10 @@ func (c *container) noteCgroup(pid int) {
 	}
 }
 
-// oomKilled tells whether the kernel has killed a process of the container because its memory was used
-// up. It is known while the group is there.
-func (c *container) oomKilled() bool {
-	return c.started.Cgroup != "" && cgroup.OOMKills(c.started.Cgroup) > 0
+// OOMKilled tells whether the kernel has killed a process of a container because its memory was used up:
+// now, while it runs, or in its last run.
+func OOMKilled(s record.State) bool {
+	return s.OOMKilled || s.Cgroup != "" && cgroup.OOMKills(s.Cgroup) > 0
 }
 
 // freeCgroup removes the control group that a killed monitor has left, perhaps frozen.

@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 // oneRoom says which room alone knows a library: elsewhere we speak in our own types.
 var oneRoom = map[string]string{
 	"github.com/opencontainers/runc":       "run/sandbox",
+	"github.com/opencontainers/cgroups":    "run/sandbox",
 	"go.podman.io/storage":                 "storage",
 	"go.podman.io/image/v5":                "storage",
 	"github.com/moby/buildkit":             "dockerfile",

@@ -26,7 +26,7 @@ var ErrGone = errors.New("container is not running")
 
 // Request asks for one thing; Op says which of the other fields count.
 type Request struct {
-	Op string // "attach", "exec", "signal", "resize", "processes", "run"
+	Op string // "attach", "exec", "signal", "resize", "processes", "usage", "run"
 
 	Signal        int    `json:",omitempty"` // signal
 	Width, Height uint16 `json:",omitempty"` // resize; exec: the first size
@@ -57,6 +57,7 @@ type Reply struct {
 	Pid      int  `json:",omitempty"`
 	Ended    bool `json:",omitempty"` // exec: Status is the process's exit status
 	Status   int
+	Usage    *Usage `json:",omitempty"` // usage
 	// Processes are those in the container, as the host numbers them.
 	Processes []int `json:",omitempty"`
 }

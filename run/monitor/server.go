@@ -21,6 +21,8 @@ type Container interface {
 	Exec(ctx context.Context, e Exec, files [3]*os.File, width, height uint16) (Process, error)
 	// Processes are those in the container, by the host's numbers.
 	Processes() ([]int, error)
+	// Usage is what those use of the machine.
+	Usage() (Usage, error)
 	// Run executes this binary in a named role in the monitor's namespaces and gives its exit status.
 	Run(ctx context.Context, args []string, files []*os.File) (int, error)
 }
@@ -121,6 +123,11 @@ func (s *Server) serve(conn *net.UnixConn) {
 		pids, err := s.c.Processes()
 		reply := refusal(err)
 		reply.Processes = pids
+		_ = send(conn, reply)
+	case "usage":
+		u, err := s.c.Usage()
+		reply := refusal(err)
+		reply.Usage = &u
 		_ = send(conn, reply)
 	case "attach":
 		if s.hub == nil {

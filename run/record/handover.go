@@ -121,7 +121,11 @@ func (b Book) Rename(f Found, name string) error {
 		return fmt.Errorf("renaming container %s: %w", f.Name, err)
 	}
 	defer lock.Unlock()
-	e := &Entry{Container: f.Container, dir: f.Dir, book: b}
+	now, err := read[Container](filepath.Join(f.Dir, "config.json")) // it may have been amended
+	if err != nil {
+		return fmt.Errorf("renaming container %s: %w", f.Name, err)
+	}
+	e := &Entry{Container: now, dir: f.Dir, book: b}
 	e.Name = name
 	if err := e.takeName(filepath.Join(b.Dir, "names")); err != nil {
 		return err

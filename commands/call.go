@@ -166,8 +166,21 @@ func (c *call) image(name string) (storage.Image, error) {
 	return img, noImage(err, name)
 }
 
+// imageFor is image for the platform of a flag.
+func (c *call) imageFor(name, platform string) (storage.Image, error) {
+	s, err := c.store()
+	if err != nil {
+		return storage.Image{}, err
+	}
+	img, err := s.LookupFor(name, platform)
+	return img, noImage(err, name)
+}
+
 // noImage says in docker's words that an image is missing.
 func noImage(err error, name string) error {
+	if storage.OtherPlatform(err) {
+		return &explain.Error{Text: err.Error(), Status: 1}
+	}
 	if errors.Is(err, storage.ErrNotFound) {
 		return &explain.Error{Text: "No such image: " + name, Status: 1}
 	}

@@ -19,13 +19,13 @@ var historyVerb = verb{
 	short:   "Show the steps an image was made of",
 	usage:   "[OPTIONS] IMAGE",
 	example: `dhow history --no-trunc --format '{{.CreatedBy}}' app`,
-	later:   "platform",
 	min:     1, max: 1, names: anImage,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			text("format", "", "Print with a Go `template`, \"table TEMPLATE\" or \"json\""),
 			&cli.BoolFlag{Name: "human", Aliases: []string{"H"}, Value: true, Usage: "Show sizes and times for people; --human=false shows bytes and timestamps"},
 			yes("no-trunc", "", "Show whole ids and commands"),
+			text("platform", "", "`os[/arch[/variant]]` Show the history of this platform of an index"),
 			yes("quiet", "q", "Show only ids"),
 		}
 	},
@@ -58,7 +58,7 @@ func runHistory(c *call) error {
 	if err != nil {
 		return err
 	}
-	img, err := c.image(c.Args().First())
+	img, err := c.imageFor(c.Args().First(), c.text("platform"))
 	if err != nil {
 		return err
 	}

@@ -93,8 +93,9 @@ func runImages(c *call) error {
 	}
 	var rows []imageRow
 	seen := map[string]bool{}
+	behind := storage.Behind(images)
 	for _, img := range images {
-		if !keep.image(img) {
+		if behind[img.ID] != "" || !keep.image(img) {
 			continue
 		}
 		for _, row := range imageRows(img, c.Bool("digests") || f.Uses("Digest"), !c.Bool("no-trunc")) {

@@ -24,9 +24,14 @@ func imagesTree(c *call, s *storage.Store, keep func(storage.Image) bool) error 
 		return err
 	}
 	shown, byID := map[string]bool{}, map[string]storage.ImageUsage{}
+	all := make([]storage.Image, 0, len(u.Images))
+	for _, img := range u.Images {
+		all = append(all, img.Image)
+	}
+	behind := storage.Behind(all)
 	for _, img := range u.Images {
 		byID[img.ID] = img
-		shown[img.ID] = keep(img.Image)
+		shown[img.ID] = behind[img.ID] == "" && keep(img.Image)
 	}
 	children := map[string][]storage.ImageUsage{}
 	for _, img := range u.Images {
@@ -44,6 +49,15 @@ func imagesTree(c *call, s *storage.Store, keep func(storage.Image) bool) error 
 	}
 	w := tabwriter.NewWriter(c.out, 10, 1, 3, ' ', 0)
 	fmt.Fprintln(w, "IMAGE\tIMAGE ID\tCREATED\tSIZE\tSHARED\tOWN")
+	variants := map[string][]storage.Variant{}
+	for _, img := range u.Images {
+		if !shown[img.ID] {
+			continue
+		}
+		if variants[img.ID], err = s.Variants(img.Image, all); err != nil {
+			return err
+		}
+	}
 	var draw func(parent, indent string)
 	draw = func(parent, indent string) {
 		list := children[parent]
@@ -64,7 +78,10 @@ func imagesTree(c *call, s *storage.Store, keep func(storage.Image) bool) error 
 				created = ui.Since(img.Created)
 			}
 			fmt.Fprintf(w, "%s%s%s\t%s\t%s\t%s\t%s\t%s\n", indent, branch, treeName(img.Image), id, created,
-				ui.Size(img.Size), ui.Size(img.Shared), ui.Size(img.Own))
+				ui.Size(img.Size), ui.Size(img.Shared), ui.Size(img.Own+img.Blobs))
+			if len(variants[img.ID]) > 1 {
+				drawVariants(w, indent+below, variants[img.ID], byID, c.Bool("no-trunc"), len(children[img.ID]) == 0)
+			}
 			draw(img.ID, indent+below)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/rootless/check"
+	"github.com/dhow-containers/dhow/storage"
 )
 
 var infoVerb = verb{
@@ -88,7 +89,7 @@ func runInfo(c *call) error {
 	if err != nil {
 		return err
 	}
-	d.Images = len(images)
+	d.Images = len(images) - len(storage.Behind(images))
 	if d.ContainersRunning, d.Containers, err = c.countContainers(); err != nil {
 		return err
 	}

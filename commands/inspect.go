@@ -45,12 +45,16 @@ var imageInspectVerb = verb{
 	short:   "Show all about images",
 	usage:   "[OPTIONS] IMAGE [IMAGE...]",
 	example: `dhow image inspect --format '{{.Architecture}}' app`,
-	later:   "platform",
 	min:     1, max: -1, names: anImage,
 	flags: func() []cli.Flag {
-		return []cli.Flag{text("format", "f", "Print with a Go `template` or \"json\"")}
+		return []cli.Flag{
+			text("format", "f", "Print with a Go `template` or \"json\""),
+			text("platform", "", "`os[/arch[/variant]]` Show this platform of an index"),
+		}
 	},
-	run: func(c *call) error { return c.inspect(inspectImage) },
+	run: func(c *call) error {
+		return c.inspect(func(c *call, name string) (any, error) { return inspectPlatform(c, name, c.text("platform")) })
+	},
 }
 
 var containerInspectVerb = verb{
@@ -164,8 +168,10 @@ type imageDocument struct {
 	}
 }
 
-func inspectImage(c *call, name string) (any, error) {
-	img, err := c.image(name)
+func inspectImage(c *call, name string) (any, error) { return inspectPlatform(c, name, "") }
+
+func inspectPlatform(c *call, name, platform string) (any, error) {
+	img, err := c.imageFor(name, platform)
 	if err != nil {
 		return nil, err
 	}

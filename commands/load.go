@@ -18,12 +18,13 @@ var loadVerb = verb{
 	usage: "[OPTIONS]",
 	example: `dhow load -i app.tar
 ssh host docker save app | dhow load`,
-	detail: "Archives of docker save, podman save and dhow save, compressed or not, and directories of images.",
-	later:  "platform",
-	names:  aFile,
+	detail: `Archives of docker save, podman save and dhow save, compressed or not, and directories of images. An
+index is read with all platforms the archive has of it.`,
+	names: aFile,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			text("input", "i", "Read from a `file` or directory instead of stdin"),
+			text("platform", "", "`os[/arch[/variant]]` Read only this platform of an index"),
 			yes("quiet", "q", "Show no progress"),
 		}
 	},
@@ -53,9 +54,9 @@ func runLoad(c *call) error {
 	d := ui.NewTransfer(ui.Loading, c.err, c.Bool("quiet") || !ui.Terminal(c.err))
 	var loaded []storage.Loaded
 	if directory != "" {
-		loaded, err = s.LoadDir(c.cancellable(), directory, d.Event)
+		loaded, err = s.LoadDir(c.cancellable(), directory, c.text("platform"), d.Event)
 	} else {
-		loaded, err = s.Load(c.cancellable(), r, d.Event)
+		loaded, err = s.Load(c.cancellable(), r, c.text("platform"), d.Event)
 	}
 	d.Close()
 	for _, l := range loaded {

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,11 +18,15 @@ var pullVerb = verb{
 	usage: "[OPTIONS] NAME[:TAG|@DIGEST]",
 	example: `dhow pull debian:bookworm
 dhow pull registry.example.com/team/app@sha256:…
-dhow pull --platform linux/arm64 debian`,
+dhow pull --platform linux/arm64 debian
+dhow pull --all-platforms debian`,
+	detail: `Platforms of one index stand side by side under its name: run, inspect, history, save, push and rmi
+take --platform, and without it mean the one this machine runs.`,
 	later: "disable-content-trust",
 	min:   1, max: 1, names: anImage,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
+			yes("all-platforms", "", "Pull every platform of an index, and its attestations"),
 			yes("all-tags", "a", "Pull every tag the registry has of NAME"),
 			text("platform", "", "`os/arch[/variant]` Pull the image for this platform"),
 			yes("quiet", "q", "Print nothing but the image's full name"),
@@ -39,6 +44,12 @@ func runPull(c *call) error {
 	wanted, err := platform(c.text("platform"))
 	if err != nil {
 		return err
+	}
+	if c.Bool("all-platforms") {
+		if c.text("platform") != "" {
+			return explain.Usage(errors.New("--all-platforms and --platform exclude each other"))
+		}
+		wanted = ""
 	}
 	ref, err := parseReference(name)
 	if err != nil {
@@ -83,7 +94,11 @@ func pullOne(c *call, s *storage.Store, name, wanted string) error {
 	}
 	before, _ := s.Lookup(ref.full())
 	d := ui.NewTransfer(ui.Pulling, c.err, quiet)
-	img, err := s.Pull(c.cancellable(), name, storage.PullOptions{Platform: wanted, Policy: storage.PullAlways, Progress: d.Event})
+	pull := s.Pull
+	if c.Bool("all-platforms") {
+		pull = s.PullAll
+	}
+	img, err := pull(c.cancellable(), name, storage.PullOptions{Platform: wanted, Policy: storage.PullAlways, Progress: d.Event})
 	d.Close()
 	if err != nil {
 		return noImage(err, name)

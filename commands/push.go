@@ -21,8 +21,9 @@ var pushVerb = verb{
 dhow push registry.example.com/team/app:v1
 dhow push --compression-format zstd --digestfile digest registry.example.com/team/app:v1`,
 	detail: `Only layers the registry has not travel; those of its other repositories are linked there. How a
-layer was compressed is remembered: it is not compressed again for a registry that has it.`,
-	later: "disable-content-trust platform",
+layer was compressed is remembered: it is not compressed again for a registry that has it. An index that was
+pulled with --all-platforms goes out whole, with the digest it came with.`,
+	later: "disable-content-trust",
 	min:   1, max: 1, names: anImage,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
@@ -30,6 +31,7 @@ layer was compressed is remembered: it is not compressed again for a registry th
 			text("compression-format", "", "`format` Compress layers with gzip or zstd, also where the registry has them in another form"),
 			text("compression-level", "", "`number` 1 to 9 for gzip, 1 to 20 for zstd"),
 			text("digestfile", "", "Write the digest of the pushed manifest to a `file`"),
+			text("platform", "", "`os[/arch[/variant]]` Push only this platform of an index, as an image of its own"),
 			yes("quiet", "q", "Print nothing but the image's full name"),
 		}
 	},
@@ -41,6 +43,7 @@ func runPush(c *call) error {
 	if err != nil {
 		return explain.Usage(err)
 	}
+	o.Platform = c.text("platform")
 	s, err := c.store()
 	if err != nil {
 		return err
@@ -64,7 +67,10 @@ func runPush(c *call) error {
 		if len(names) == 0 {
 			return noTag(ref)
 		}
-	} else if _, err := s.Lookup(name); err != nil {
+	} else if _, err := s.LookupFor(name, o.Platform); err != nil {
+		if storage.OtherPlatform(err) {
+			return noImage(err, name)
+		}
 		if e := noImage(err, name); e != err {
 			return noTag(ref)
 		}
@@ -116,7 +122,7 @@ func pushOne(c *call, s *storage.Store, name string, o storage.PushOptions) erro
 	if err != nil {
 		return err
 	}
-	img, err := s.Lookup(name)
+	img, err := s.LookupFor(name, o.Platform)
 	if err != nil {
 		return noImage(err, name)
 	}
@@ -140,11 +146,17 @@ func pushOne(c *call, s *storage.Store, name string, o storage.PushOptions) erro
 		_, err = fmt.Fprintln(c.out, ref.full())
 		return err
 	}
+	if img.Index != "" && digest != img.Index && o.Platform == "" && o.Format == "" && o.Compression == "" {
+		fmt.Fprintf(c.err, "Not all multiplatform-content is present and only the available single-platform image was pushed\n%s -> %s\n", img.Index, digest)
+	}
 	// the manifest the registry has may differ from the stored one (compression), its size too
 	size := int64(len(img.RawManifest))
 	if digest != img.Digest {
-		if again, err := s.Lookup(name); err == nil && digest == again.Digest {
+		if again, err := s.LookupFor(name, o.Platform); err == nil && digest == again.Digest {
 			size = int64(len(again.RawManifest))
+		}
+		if n, ok := s.IndexSize(digest); ok {
+			size = n
 		}
 	}
 	_, err = fmt.Fprintf(c.out, "%s: digest: %s size: %d\n", ref.tagOrDigest(), digest, size)

@@ -17,11 +17,12 @@ var rmiVerb = verb{
 	example: `dhow rmi app:old
 dhow rmi $(dhow images -q -f dangling=true)`,
 	detail: "A name of an image that has others is only taken away.",
-	later:  "no-prune platform",
+	later:  "no-prune",
 	min:    1, max: -1, names: anImage,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			yes("force", "f", "Remove although a stopped container uses the image"),
+			list("platform", "", "`os[/arch[/variant]]` Remove only this platform of an index"),
 		}
 	},
 	run: runRmi,
@@ -37,7 +38,7 @@ func runRmi(c *call) error {
 		return err
 	}
 	return c.each(func(name string) error {
-		r, err := s.Remove(name, storage.RemoveOptions{Force: c.Bool("force"), Users: users})
+		r, err := c.removeImage(s, name, storage.RemoveOptions{Force: c.Bool("force"), Users: users})
 		if errors.Is(err, storage.ErrNotFound) && c.Bool("force") {
 			fmt.Fprintln(c.err, "dhow: No such image: "+name)
 			return nil
@@ -57,4 +58,20 @@ func runRmi(c *call) error {
 		}
 		return nil
 	})
+}
+
+// removeImage removes an image, or the platforms of the flag.
+func (c *call) removeImage(s *storage.Store, name string, o storage.RemoveOptions) (all storage.Removal, err error) {
+	platforms := c.list("platform")
+	if len(platforms) == 0 {
+		return s.Remove(name, o)
+	}
+	for _, p := range platforms {
+		r, err := s.RemovePlatform(c.cancellable(), name, p, o)
+		all.Untagged, all.Deleted = append(all.Untagged, r.Untagged...), append(all.Deleted, r.Deleted...)
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
 }

@@ -167,6 +167,9 @@ func (c *call) withImage(do func(run.Options) error) error {
 		}
 		err = do(o)
 	}
+	if storage.OtherPlatform(err) {
+		return &explain.Error{Text: err.Error(), Status: 125}
+	}
 	if errors.Is(err, storage.ErrNotFound) {
 		return &explain.Error{Text: "No such image: " + o.Image, Status: 125}
 	}

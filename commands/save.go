@@ -21,13 +21,14 @@ var saveVerb = verb{
 	example: `dhow save -o app.tar app
 dhow save app | ssh host docker load
 dhow save --format oci-dir -o layout app base`,
-	detail: "docker-dir holds one image. A directory is made, or is empty.",
-	later:  "platform",
-	min:    1, max: -1, names: anImage,
+	detail: `docker-dir holds one image. A directory is made, or is empty. Of an index that was pulled with
+--all-platforms, oci-archive and oci-dir hold all platforms, the others the one this machine runs.`,
+	min: 1, max: -1, names: anImage,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			textOr("format", "", "docker-archive", "`format` \"docker-archive\", \"oci-archive\", or the directories \"oci-dir\" and \"docker-dir\""),
 			text("output", "o", "Write to a `file` instead of stdout, or to a directory"),
+			text("platform", "", "`os[/arch[/variant]]` Write only this platform of an index"),
 		}
 	},
 	run: runSave,
@@ -51,15 +52,16 @@ func runSave(c *call) error {
 		return err
 	}
 	names := c.Args().Slice()
+	only := c.text("platform")
 	for _, n := range names {
-		if _, err := c.image(n); err != nil {
+		if _, err := c.imageFor(n, only); err != nil {
 			return err
 		}
 	}
 	if directory {
-		return newDirectory(output, func(dir string) error { return s.SaveDir(c.cancellable(), names, dir, format, nil) })
+		return newDirectory(output, func(dir string) error { return s.SaveDir(c.cancellable(), names, dir, format, only, nil) })
 	}
-	write := func(w io.Writer) error { return s.Save(c.cancellable(), names, w, format, nil) }
+	write := func(w io.Writer) error { return s.Save(c.cancellable(), names, w, format, only, nil) }
 	if output == "" || output == "-" {
 		w := bufio.NewWriterSize(c.out, 1<<20)
 		return errors.Join(write(w), w.Flush())

@@ -147,18 +147,29 @@ func (c *call) disk() (d disk, err error) {
 	if err != nil {
 		return d, err
 	}
+	images := make([]storage.Image, 0, len(u.Images))
+	for _, img := range u.Images {
+		images = append(images, img.Image)
+	}
+	behind := storage.Behind(images)
+	for id, head := range behind {
+		using[head] += using[id]
+	}
 	active := 0
 	for _, img := range u.Images {
+		if behind[img.ID] != "" {
+			continue
+		}
 		if using[img.ID] > 0 {
 			active++
 		}
 		for _, row := range imageRows(img.Image, false, true) {
-			row.SharedSize, row.UniqueSize = ui.Size(img.Shared), ui.Size(img.Own)
+			row.SharedSize, row.UniqueSize = ui.Size(img.Shared), ui.Size(img.Own+img.Blobs)
 			row.Containers = strconv.Itoa(using[img.ID])
 			d.Images = append(d.Images, row)
 		}
 	}
-	d.row("Images", len(u.Images), active, u.ImageBytes, u.UnusedBytes)
+	d.row("Images", len(u.Images)-len(behind), active, u.ImageBytes, u.UnusedBytes)
 	if err := c.diskContainers(&d, containers, u.ContainerBytes); err != nil {
 		return d, err
 	}

@@ -11,8 +11,7 @@ var tagVerb = verb{
 		if err != nil {
 			return err
 		}
-		img, err := c.image(c.Args().First())
-		if err != nil {
+		if _, err := c.image(c.Args().First()); err != nil {
 			return err
 		}
 		if target.digest != "" {
@@ -22,6 +21,6 @@ var tagVerb = verb{
 		if err != nil {
 			return err
 		}
-		return s.Tag(img.ID, c.Args().Get(1))
+		return s.Tag(c.Args().First(), c.Args().Get(1))
 	},
 }

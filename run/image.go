@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 
 	"github.com/dhow-containers/dhow/run/spec"
 	"github.com/dhow-containers/dhow/storage"
@@ -23,13 +22,13 @@ func (o Options) image(ctx context.Context) (*storage.Chain, error) {
 		return nil, fmt.Errorf("invalid pull option: '%s': must be one of \"always\", \"missing\" or \"never\"", o.Pull)
 	}
 	if policy != storage.PullAlways {
-		chain, err := o.Store.Chain(o.Image)
+		chain, err := o.Store.ChainFor(o.Image, o.Platform)
+		if errors.Is(err, storage.ErrPacked) {
+			chain, err = o.unpack(ctx)
+		}
 		if err == nil {
-			if o.Platform == "" || fits(chain.Image.Config, o.Platform) {
-				return chain, nil
-			}
-			err = fmt.Errorf("%w for platform %s: %s", storage.ErrNotFound, o.Platform, o.Image)
-			chain.Close()
+			o.warnPlatform(chain.Image.Config)
+			return chain, nil
 		}
 		if !errors.Is(err, storage.ErrNotFound) || policy == storage.PullNever {
 			return nil, err
@@ -45,15 +44,29 @@ func (o Options) image(ctx context.Context) (*storage.Chain, error) {
 	return o.Store.Chain(img.ID)
 }
 
-// fits reports whether an image is for "os/arch[/variant]".
-func fits(c storage.ImageConfig, platform string) bool {
-	os, rest, _ := strings.Cut(platform, "/")
-	arch, variant, _ := strings.Cut(rest, "/")
-	if arch == "" {
-		arch = runtime.GOARCH
+// unpack makes the wanted platform of an index that was brought whole one that can run.
+func (o Options) unpack(ctx context.Context) (*storage.Chain, error) {
+	img, err := o.Store.LookupFor(o.Image, o.Platform)
+	if err == nil {
+		img, err = o.Store.Unpack(ctx, img)
 	}
-	return strings.EqualFold(os, c.OS) && strings.EqualFold(arch, c.Architecture) &&
-		(variant == "" || c.Variant == "" || strings.EqualFold(variant, c.Variant))
+	if err != nil {
+		return nil, err
+	}
+	return o.Store.Chain(img.ID)
+}
+
+// warnPlatform says in docker's words that nobody asked for the platform of the image.
+func (o Options) warnPlatform(c storage.ImageConfig) {
+	if o.Platform != "" || c.Architecture == "" || c.Architecture == runtime.GOARCH && (c.OS == "" || c.OS == runtime.GOOS) {
+		return
+	}
+	platform := c.OS + "/" + c.Architecture
+	if c.Variant != "" {
+		platform += "/" + c.Variant
+	}
+	o.warn("The requested image's platform (%s) does not match the detected host platform (%s/%s) and no specific platform was requested",
+		platform, runtime.GOOS, runtime.GOARCH)
 }
 
 // specImage picks from the image's configuration what a process needs.

@@ -21,31 +21,35 @@ import (
 	"github.com/dhow-containers/dhow/storage/registry"
 )
 
-// toSave is one image of an archive and the names it carries there.
+// toSave is one image of an archive, or all of its index, and the names it carries there.
 type toSave struct {
 	img   Image
 	names []string
+	from  types.ImageReference
+	out   *copy.Options
 }
 
 // Save writes images as one archive; format is "" or "docker-archive", or "oci-archive". A name
-// without a tag means all tags of the repository, as in docker.
-func (s *Store) Save(ctx context.Context, names []string, w io.Writer, format string, p progress.Func) error {
-	return s.save(ctx, names, p, func(sys *types.SystemContext, dir string) (*archive.Writer, error) {
+// without a tag means all tags of the repository, as in docker. With an empty platform an oci-archive
+// has the whole index of a name where all of it is here, and a docker-archive the platform this machine
+// runs best.
+func (s *Store) Save(ctx context.Context, names []string, w io.Writer, format, platform string, p progress.Func) error {
+	return s.save(ctx, names, platform, format == archive.OCI, p, func(sys *types.SystemContext, dir string) (*archive.Writer, error) {
 		return archive.NewWriter(sys, w, format, dir)
 	})
 }
 
 // SaveDir writes images into the empty directory dir; format is "oci-dir", or "docker-dir" for one
 // image.
-func (s *Store) SaveDir(ctx context.Context, names []string, dir, format string, p progress.Func) error {
-	return s.save(ctx, names, p, func(*types.SystemContext, string) (*archive.Writer, error) {
+func (s *Store) SaveDir(ctx context.Context, names []string, dir, format, platform string, p progress.Func) error {
+	return s.save(ctx, names, platform, format == archive.OCIDir, p, func(*types.SystemContext, string) (*archive.Writer, error) {
 		return archive.NewDirWriter(format, dir)
 	})
 }
 
-func (s *Store) save(ctx context.Context, names []string, p progress.Func, open func(*types.SystemContext, string) (*archive.Writer, error)) (err error) {
+func (s *Store) save(ctx context.Context, names []string, platform string, indexes bool, p progress.Func, open func(*types.SystemContext, string) (*archive.Writer, error)) (err error) {
 	quiet()
-	list, err := s.choose(names)
+	list, err := s.choose(names, platform, indexes)
 	if err != nil {
 		return err
 	}
@@ -106,11 +110,14 @@ func (s *Store) saveOne(ctx context.Context, out *archive.Writer, sys *types.Sys
 		DestinationCtx:   &own,
 		Progress:         report.events(),
 		ProgressInterval: report.interval(),
+
+		ImageListSelection: item.out.ImageListSelection,
+		PreserveDigests:    item.out.PreserveDigests && out.Layout(),
 	}
 	if out.WantsDocker() {
 		co.ForceManifestMIMEType = manifest.DockerV2Schema2MediaType
 	}
-	_, err = copy.Image(ctx, policy, to, &origin{local: local{name: item.img.ID}, s: s, img: item.img}, co)
+	_, err = copy.Image(ctx, policy, to, item.from, co)
 	report.close(err)
 	if err != nil {
 		return fmt.Errorf("saving %s: %w", short(item.img.ID), explainTransfer(ctx, err))
@@ -118,18 +125,40 @@ func (s *Store) saveOne(ctx context.Context, out *archive.Writer, sys *types.Sys
 	return out.Named(tags)
 }
 
-// choose finds the images and holds them; one image comes once, with all the names asked for.
-func (s *Store) choose(names []string) ([]toSave, error) {
+// choose finds the images and holds them; one image comes once, with all the names asked for. With
+// indexes a name of an index means all of it where all of it is here.
+func (s *Store) choose(names []string, platform string, indexes bool) ([]toSave, error) {
 	var list []toSave
-	add := func(img Image, name string) {
-		i := slices.IndexFunc(list, func(t toSave) bool { return t.img.ID == img.ID })
+	add := func(name, tag string) error {
+		img, from, out, err := s.outgoing(name, platform)
+		if err != nil {
+			return err
+		}
+		if out.ImageListSelection == copy.CopyAllImages && !indexes {
+			if img, from, out, err = s.outgoing(name, img.Platform()); err != nil {
+				return err
+			}
+		}
+		if tag == "" {
+			_, tag = nameUsed(img, name)
+			if img.Packed {
+				tag = s.tagOf(name)
+			}
+			if n, err := reference.ParseBare(tag); err != nil || n.Tag == "" {
+				tag = ""
+			}
+		}
+		i := slices.IndexFunc(list, func(t toSave) bool {
+			return t.img.ID == img.ID && t.out.ImageListSelection == out.ImageListSelection && t.img.Index == img.Index
+		})
 		if i < 0 {
-			list = append(list, toSave{img: img})
+			list = append(list, toSave{img: img, from: from, out: out})
 			i = len(list) - 1
 		}
-		if name != "" && !slices.Contains(list[i].names, name) {
-			list[i].names = append(list[i].names, name)
+		if tag != "" && !slices.Contains(list[i].names, tag) {
+			list[i].names = append(list[i].names, tag)
 		}
+		return nil
 	}
 	for _, name := range names {
 		if n, err := reference.ParseBare(name); err == nil && n.Tag == "" && n.Digest == "" {
@@ -137,28 +166,29 @@ func (s *Store) choose(names []string) ([]toSave, error) {
 			if err != nil {
 				return nil, err
 			}
-			if len(found) > 0 {
-				for _, full := range found {
-					c, err := s.Hold(full)
-					if err != nil {
-						return nil, err
-					}
-					add(c.Image, full)
+			for _, full := range found {
+				if err := add(full, full); err != nil {
+					return nil, err
 				}
+			}
+			if len(found) > 0 {
 				continue
 			}
 		}
-		c, err := s.Hold(name)
-		if err != nil {
+		if err := add(name, ""); err != nil {
 			return nil, err
 		}
-		_, full := nameUsed(c.Image, name)
-		if n, err := reference.ParseBare(full); err != nil || n.Tag == "" {
-			full = ""
-		}
-		add(c.Image, full)
 	}
 	return list, nil
+}
+
+// tagOf is the full name of the image that stands for an index called by name.
+func (s *Store) tagOf(name string) string {
+	_, n, err := s.findNamed(name)
+	if err != nil {
+		return ""
+	}
+	return n.Tagged()
 }
 
 // ofRepository gives the names with tags of one repository, sorted.
@@ -185,13 +215,14 @@ type Loaded struct {
 	Names []string // full; empty for an image without a name
 }
 
-// Load reads an archive of Save, docker save or podman save, compressed or not.
-func (s *Store) Load(ctx context.Context, r io.Reader, p progress.Func) (loaded []Loaded, err error) {
+// Load reads an archive of Save, docker save or podman save, compressed or not. With an empty platform
+// it brings all platforms of an index that the archive has.
+func (s *Store) Load(ctx context.Context, r io.Reader, platform string, p progress.Func) (loaded []Loaded, err error) {
 	quiet()
 	if _, err := s.library(); err != nil {
 		return nil, err
 	}
-	sys, done, err := s.settings().Context(registry.Access{})
+	sys, done, err := s.settings().Context(registry.Access{Platform: platform})
 	if err != nil {
 		return nil, err
 	}
@@ -206,16 +237,16 @@ func (s *Store) Load(ctx context.Context, r io.Reader, p progress.Func) (loaded 
 	if err != nil {
 		return nil, fmt.Errorf("loading: %w", err)
 	}
-	return s.loadAll(ctx, in, sys, p)
+	return s.loadAll(ctx, in, sys, platform, p)
 }
 
 // LoadDir reads a directory of SaveDir, podman save or another tool that writes OCI layouts.
-func (s *Store) LoadDir(ctx context.Context, dir string, p progress.Func) ([]Loaded, error) {
+func (s *Store) LoadDir(ctx context.Context, dir, platform string, p progress.Func) ([]Loaded, error) {
 	quiet()
 	if _, err := s.library(); err != nil {
 		return nil, err
 	}
-	sys, done, err := s.settings().Context(registry.Access{})
+	sys, done, err := s.settings().Context(registry.Access{Platform: platform})
 	if err != nil {
 		return nil, err
 	}
@@ -224,13 +255,13 @@ func (s *Store) LoadDir(ctx context.Context, dir string, p progress.Func) ([]Loa
 	if err != nil {
 		return nil, fmt.Errorf("loading: %w", err)
 	}
-	return s.loadAll(ctx, in, sys, p)
+	return s.loadAll(ctx, in, sys, platform, p)
 }
 
-func (s *Store) loadAll(ctx context.Context, in *archive.Reader, sys *types.SystemContext, p progress.Func) (loaded []Loaded, err error) {
+func (s *Store) loadAll(ctx context.Context, in *archive.Reader, sys *types.SystemContext, platform string, p progress.Func) (loaded []Loaded, err error) {
 	defer func() { err = errors.Join(err, in.Close()) }()
 	for _, item := range in.Images() {
-		img, err := s.loadOne(ctx, item, sys, p)
+		img, err := s.loadOne(ctx, item, sys, platform, p)
 		if err != nil {
 			return loaded, fmt.Errorf("loading: %w", explainTransfer(ctx, err))
 		}
@@ -239,13 +270,18 @@ func (s *Store) loadAll(ctx context.Context, in *archive.Reader, sys *types.Syst
 	return loaded, nil
 }
 
-func (s *Store) loadOne(ctx context.Context, item archive.Image, sys *types.SystemContext, p progress.Func) (Image, error) {
+func (s *Store) loadOne(ctx context.Context, item archive.Image, sys *types.SystemContext, platform string, p progress.Func) (Image, error) {
+	if platform == "" {
+		if img, ok, err := s.loadIndex(ctx, item.Ref, item.Names, sys, p); ok || err != nil {
+			return img, err
+		}
+	}
 	policy, err := registry.AcceptAnything()
 	if err != nil {
 		return Image{}, err
 	}
 	defer policy.Destroy()
-	to := &target{local: local{name: "archive"}, s: s, names: item.Names}
+	to := &target{local: local{name: "archive"}, s: s, names: item.Names, platform: platform}
 	report := newReporter(p, "loading")
 	_, err = copy.Image(ctx, policy, to, item.Ref, &copy.Options{
 		RemoveSignatures: true,

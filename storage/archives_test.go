@@ -26,10 +26,10 @@ func TestSaveLoad(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			names := []string{"img:latest", "quay.io/other/name:2", "base:1"}
 			var out, out2 bytes.Buffer
-			if err := s.Save(ctx, names, &out, format, nil); err != nil {
+			if err := s.Save(ctx, names, &out, format, "", nil); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Save(ctx, names, &out2, format, nil); err != nil || !bytes.Equal(out.Bytes(), out2.Bytes()) {
+			if err := s.Save(ctx, names, &out2, format, "", nil); err != nil || !bytes.Equal(out.Bytes(), out2.Bytes()) {
 				t.Errorf("saved twice: %v, equal %v", err, bytes.Equal(out.Bytes(), out2.Bytes()))
 			}
 			var zipped bytes.Buffer
@@ -37,7 +37,7 @@ func TestSaveLoad(t *testing.T) {
 			z.Write(out.Bytes())
 			z.Close()
 			fresh := openAt(t, t.TempDir())
-			loaded, err := fresh.Load(ctx, &zipped, nil)
+			loaded, err := fresh.Load(ctx, &zipped, "", nil)
 			if err != nil || loaded[0].ID != img.ID {
 				t.Fatalf("%v %v", loaded, err)
 			}
@@ -51,10 +51,10 @@ func TestSaveLoad(t *testing.T) {
 			}
 		})
 	}
-	if err := s.Save(ctx, []string{"img", "nosuch"}, io.Discard, "", nil); !errors.Is(err, ErrNotFound) {
+	if err := s.Save(ctx, []string{"img", "nosuch"}, io.Discard, "", "", nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
-	if err := s.Save(ctx, []string{"img"}, io.Discard, "zip", nil); err == nil {
+	if err := s.Save(ctx, []string{"img"}, io.Discard, "zip", "", nil); err == nil {
 		t.Error("saved as zip")
 	}
 }
@@ -82,7 +82,7 @@ func TestHostileArchives(t *testing.T) {
 		"manifest of 100 items": {"manifest.json=[" + strings.Repeat("{},", 99) + "{}]"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if l, err := s.Load(ctx, bytes.NewReader(tarOf(t, files...)), nil); err == nil {
+			if l, err := s.Load(ctx, bytes.NewReader(tarOf(t, files...)), "", nil); err == nil {
 				t.Errorf("loaded %v", l)
 			}
 			if imgs, _ := s.Images(); len(imgs) != 0 {
@@ -90,15 +90,15 @@ func TestHostileArchives(t *testing.T) {
 			}
 		})
 	}
-	if _, err := s.Load(ctx, strings.NewReader("not a tar at all"), nil); err == nil {
+	if _, err := s.Load(ctx, strings.NewReader("not a tar at all"), "", nil); err == nil {
 		t.Error("loaded text")
 	}
 	good := tarOf(t, "manifest.json="+manifestJSON("c.json", "l.tar"), "c.json="+config(right), "l.tar="+string(layer))
-	if _, err := s.Load(ctx, bytes.NewReader(good), nil); err != nil {
+	if _, err := s.Load(ctx, bytes.NewReader(good), "", nil); err != nil {
 		t.Errorf("the honest one: %v", err)
 	}
 	for n := 100; n < len(good)-2048; n += 700 {
-		if _, err := s.Load(ctx, bytes.NewReader(good[:n]), nil); err == nil {
+		if _, err := s.Load(ctx, bytes.NewReader(good[:n]), "", nil); err == nil {
 			t.Errorf("loaded an archive cut at %d", n)
 		}
 	}
@@ -122,7 +122,7 @@ func loadImage(t *testing.T, s *Store, layers ...[]byte) Image {
 	c, _ := json.Marshal(map[string]any{"architecture": "amd64", "os": "linux", "rootfs": map[string]any{"type": "layers", "diff_ids": diffs}})
 	m, _ := json.Marshal([]any{map[string]any{"Config": "c.json", "Layers": names}})
 	files = append(files, "c.json="+string(c), "manifest.json="+string(m))
-	loaded, err := s.Load(ctx, bytes.NewReader(tarOf(t, files...)), nil)
+	loaded, err := s.Load(ctx, bytes.NewReader(tarOf(t, files...)), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

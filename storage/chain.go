@@ -29,7 +29,13 @@ func (c *Chain) Close() error {
 // Chain finds an image and holds its layers: nothing can be removed from the store until Close, so
 // hold it only until a container record names the image. It writes nothing and never waits for the
 // disk, but it waits for a removal in progress. name is what Lookup takes.
-func (s *Store) Chain(name string) (*Chain, error) {
+func (s *Store) Chain(name string) (*Chain, error) { return s.ChainFor(name, "") }
+
+// ErrPacked is returned by ChainFor for an image whose layers are not unpacked yet: see Unpack.
+var ErrPacked = errors.New("the image is not unpacked")
+
+// ChainFor is Chain for a platform, as LookupFor takes it.
+func (s *Store) ChainFor(name, platform string) (*Chain, error) {
 	lock, err := s.shared()
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, notFound(name) // there is no store yet
@@ -37,7 +43,10 @@ func (s *Store) Chain(name string) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	img, err := s.Lookup(name)
+	img, err := s.LookupFor(name, platform)
+	if err == nil && img.Packed {
+		err = ErrPacked
+	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}

@@ -20,10 +20,11 @@ import (
 
 // Problem is one thing Check found.
 type Problem struct {
-	Image string // id of a damaged image, or ""
-	Layer string // id of a damaged layer, or ""
-	Path  string // of something nothing refers to, or ""
-	Text  string // one sentence
+	Image string        // id of a damaged image, or ""
+	Layer string        // id of a damaged layer, or ""
+	Blob  digest.Digest // of an index kept whole: the blob that is damaged, or the manifest that misses one, or ""
+	Path  string        // of something nothing refers to, or ""
+	Text  string        // one sentence
 }
 
 // CheckOptions guide Check.
@@ -74,7 +75,11 @@ func (s *Store) Check(ctx context.Context, o CheckOptions) (found []Problem, err
 			found = append(found, Problem{Layer: id, Text: fmt.Sprintf("layer %s: %s", short(id), text)})
 		}
 	}
-	return append(found, orphans...), ctx.Err()
+	blobs, err := s.checkVault(ctx, records, o)
+	if err != nil {
+		return found, err
+	}
+	return append(append(found, blobs...), orphans...), ctx.Err()
 }
 
 func inBrackets(names []string) string {
@@ -196,7 +201,8 @@ func (s *Store) findOrphans() (found []Problem, err error) {
 			})
 		}
 	}
-	return found, nil
+	lost, err := s.lostBlobs()
+	return append(found, lost...), err
 }
 
 // knownIDs are those of all records, also of interrupted work.

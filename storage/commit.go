@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	cstorage "go.podman.io/storage"
 
 	"github.com/dhow-containers/dhow/storage/image"
@@ -90,6 +91,8 @@ type newImage struct {
 	config, manifest []byte
 	names            []string // full
 	digests          []string // repo@digest
+	// index is the one the image came in and its names stand for, "" for none.
+	index digest.Digest
 }
 
 // record makes the image record, or adds to the one there is. The layers must be there; the caller
@@ -116,7 +119,11 @@ func (s *Store) record(n newImage) (img Image, err error) {
 	if err != nil {
 		return Image{}, err
 	}
+	if n.names, err = s.leaveHeads(id, platformOfConfig(config), n); err != nil {
+		return Image{}, err
+	}
 	meta := imageMetadata{Version: metadataVersion, Config: digestOf, Digests: n.digests}
+	meta.point(n)
 	if config.Created != nil {
 		meta.Created = config.Created.UTC()
 	}
@@ -132,7 +139,9 @@ func (s *Store) record(n newImage) (img Image, err error) {
 	if err := s.createRecord(lib, id, top, meta, n); err != nil {
 		return Image{}, fmt.Errorf("recording image %s: %w", short(id), err)
 	}
-	if err := s.takeDigests(lib, id, n.digests); err != nil {
+	if err := s.takeDigests(lib, id, slices.DeleteFunc(slices.Clone(n.digests), func(d string) bool {
+		return digestOfReference(d) == n.index // names all images of the index
+	})); err != nil {
 		return Image{}, err
 	}
 	// Names last: an image that has one is complete.
@@ -186,8 +195,7 @@ func (s *Store) createRecord(lib cstorage.Store, id, top string, meta imageMetad
 	return s.setMetadata(lib, id, meta)
 }
 
-// takeDigests takes repo@digest references away from other images: such a reference names one. A
-// list's digest moves when another platform of it is pulled.
+// takeDigests takes repo@digest references away from other images: that of a manifest names one.
 func (s *Store) takeDigests(lib cstorage.Store, id string, digests []string) error {
 	if len(digests) == 0 {
 		return nil
@@ -233,7 +241,49 @@ func (s *Store) updateImage(lib cstorage.Store, id string, n newImage) error {
 				m.Digests = append(m.Digests, d)
 			}
 		}
+		m.point(n)
 	})
+}
+
+// point notes the index an image came in, and that its new names stand for it.
+func (m *imageMetadata) point(n newImage) {
+	if n.index != "" {
+		m.Indexes = append(slices.DeleteFunc(m.Indexes, func(d digest.Digest) bool { return d == n.index }), n.index)
+	}
+	for _, name := range n.names {
+		m.target(name, n.index)
+	}
+}
+
+// target notes what a name stands for. It comes before the name itself: what is said of names that
+// the record does not have means nothing.
+func (m *imageMetadata) target(name string, index digest.Digest) {
+	if index == "" {
+		delete(m.Targets, name)
+		return
+	}
+	if m.Targets == nil {
+		m.Targets = map[string]digest.Digest{}
+	}
+	m.Targets[name] = index
+}
+
+// leaveHeads leaves out the names of a new image that stand for the index it came in and belong to
+// an image this machine runs at least as well: pulling another platform changes nothing for it.
+func (s *Store) leaveHeads(id string, p v1.Platform, n newImage) ([]string, error) {
+	if n.index == "" || len(n.names) == 0 {
+		return n.names, nil
+	}
+	records, err := s.family(n.index)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(n.names), func(name string) bool {
+		return slices.ContainsFunc(records, func(r imageRecord) bool {
+			m, _ := r.metadata()
+			return r.ID != id && slices.Contains(r.Names, name) && m.Targets[name] == n.index && rank(s.recordPlatform(r, m)) <= rank(p)
+		})
+	}), nil
 }
 
 func (s *Store) setMetadata(lib cstorage.Store, id string, m imageMetadata) error {
@@ -264,7 +314,7 @@ func (s *Store) updateMetadata(lib cstorage.Store, id string, change func(*image
 }
 
 // Tag gives the image one more name, taking it away from another image that had it. image is what
-// Lookup takes; name is normalised ("x" becomes "docker.io/library/x:latest"). It survives a power
+// Lookup takes; when it stands for an index, so does the new name; name is normalised ("x" becomes "docker.io/library/x:latest"). It survives a power
 // cut.
 func (s *Store) Tag(image, name string) (err error) {
 	names, err := fullNames([]string{name})
@@ -276,13 +326,34 @@ func (s *Store) Tag(image, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	r, err := s.find(image)
+	r, called, err := s.findNamed(image)
 	if err != nil {
 		return err
 	}
+	m, _ := r.metadata()
+	index := indexOf(r, m, called)
+	if called == (reference.Name{}) {
+		index = s.indexHeaded(r, m)
+	}
+	return s.tagAs(r, names, index)
+}
+
+// tagAs gives a record names that stand for an index, or for the image alone. The caller holds the
+// shared lock.
+func (s *Store) tagAs(r imageRecord, names []string, index digest.Digest) error {
 	lib, err := s.library()
 	if err != nil {
 		return err
+	}
+	if m, _ := r.metadata(); index != "" || len(m.Targets) > 0 {
+		err := s.updateMetadata(lib, r.ID, func(m *imageMetadata) {
+			for _, name := range names {
+				m.target(name, index)
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("tagging %s as %s: %w", short(r.ID), names[0], err)
+		}
 	}
 	if err := lib.AddNames(r.ID, names); err != nil {
 		return fmt.Errorf("tagging %s as %s: %w", short(r.ID), names[0], err)

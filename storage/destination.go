@@ -27,7 +27,10 @@ type target struct {
 	names    []string // full, given to the image by Commit
 	// repository is given the digests: "docker.io/library/alpine"; "" when it came from no registry.
 	repository string
-	result     Image // filled by Commit
+	// index is the one it comes out of, when that is known beforehand; digests are further references.
+	index   digest.Digest
+	digests []string
+	result  Image // filled by Commit
 }
 
 func (t *target) NewImageDestination(context.Context, *types.SystemContext) (types.ImageDestination, error) {
@@ -185,22 +188,25 @@ func (d *destination) Commit(ctx context.Context, top types.UnparsedImage) error
 	if err != nil {
 		return err
 	}
-	n := newImage{config: raw, manifest: d.manifest, names: d.target.names}
+	n := newImage{config: raw, manifest: d.manifest, names: d.target.names, index: d.target.index, digests: d.target.digests}
+	sum := n.index
+	if top != nil && sum == "" {
+		list, mime, err := top.Manifest(ctx)
+		if err != nil {
+			return err
+		}
+		if sum, err = manifest.Digest(list); err != nil {
+			return err
+		}
+		if manifest.MIMETypeIsMultiImage(mime) {
+			n.index = sum
+		}
+	}
 	if d.target.repository != "" {
 		n.digests = append(n.digests, d.target.repository+"@"+digest.FromBytes(d.manifest).String())
-		if top != nil {
-			list, _, err := top.Manifest(ctx)
-			if err != nil {
-				return err
-			}
-			sum, err := manifest.Digest(list)
-			if err != nil {
-				return err
-			}
-			// docker shows the digest of what the tag pointed to: the list's, when it is one.
-			if at := d.target.repository + "@" + sum.String(); !slices.Contains(n.digests, at) {
-				n.digests = append([]string{at}, n.digests...)
-			}
+		// docker shows the digest of what the tag pointed to: the list's, when it is one.
+		if at := d.target.repository + "@" + sum.String(); sum != "" && !slices.Contains(n.digests, at) {
+			n.digests = append([]string{at}, n.digests...)
 		}
 	}
 	d.target.result, err = d.target.s.commitStaged(ctx, diffs, d.staged, n)

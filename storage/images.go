@@ -1,11 +1,13 @@
 package storage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/dhow-containers/dhow/storage/manifest"
 	"github.com/dhow-containers/dhow/storage/reference"
 )
 
@@ -17,50 +19,49 @@ var (
 )
 
 // Lookup finds an image by full or short name ("alpine", "docker.io/library/alpine:latest",
-// "localhost/x"), by name@digest, by id or by the beginning of an id. ErrNotFound, ErrAmbiguous.
-func (s *Store) Lookup(name string) (Image, error) {
-	r, err := s.find(name)
-	if err != nil {
-		return Image{}, err
-	}
-	img, whole, err := s.imageOf(r)
-	if err == nil && !whole {
-		err = notFound(name)
-	}
-	return img, err
-}
+// "localhost/x"), by name@digest, by id or by the beginning of an id. A name of an index means the
+// platform this machine runs best of those that are here; see LookupFor for others. ErrNotFound,
+// ErrAmbiguous.
+func (s *Store) Lookup(name string) (Image, error) { return s.LookupFor(name, "") }
 
 func notFound(name string) error { return fmt.Errorf("%w: %s", ErrNotFound, name) }
 
 // find gives the record Lookup means. The order is docker's: a whole id, a name, the beginning of
 // an id.
 func (s *Store) find(name string) (imageRecord, error) {
+	r, _, err := s.findNamed(name)
+	return r, err
+}
+
+// findNamed is find with the name of the image that was meant, the zero Name when it was its id.
+func (s *Store) findNamed(name string) (r imageRecord, n reference.Name, err error) {
 	hex, whole, isID := reference.ID(name)
 	if whole {
-		return s.findID(hex, name)
+		r, err = s.findID(hex, name)
+		return r, n, err
 	}
 	candidates, err := reference.Candidates(name)
 	if err == nil {
-		r, ok, ferr := s.findName(candidates)
+		r, n, ok, ferr := s.findName(candidates)
 		if ok || ferr != nil {
-			return r, ferr
+			return r, n, ferr
 		}
 	}
 	if isID {
 		r, ferr := s.findID(hex, name)
 		if ferr == nil || !errors.Is(ferr, ErrNotFound) {
-			return r, ferr
+			return r, n, ferr
 		}
 	}
 	if err != nil && !isID {
-		return imageRecord{}, err
+		return r, n, err
 	}
 	if full, ok := s.configuredName(name); ok {
-		if r, ok, err := s.findName([]reference.Name{full}); ok || err != nil {
-			return r, err
+		if r, n, ok, err := s.findName([]reference.Name{full}); ok || err != nil {
+			return r, n, err
 		}
 	}
-	return imageRecord{}, notFound(name)
+	return r, n, notFound(name)
 }
 
 func (s *Store) findID(hex, name string) (imageRecord, error) {
@@ -81,8 +82,9 @@ func (s *Store) findID(hex, name string) (imageRecord, error) {
 	return imageRecord{}, fmt.Errorf("%w: %s", ErrAmbiguous, name)
 }
 
-// findName gives the image of the first candidate that has one.
-func (s *Store) findName(candidates []reference.Name) (imageRecord, bool, error) {
+// findName gives the image of the first candidate that has one, and which that is. Of the images of
+// an index it is the one this machine runs best.
+func (s *Store) findName(candidates []reference.Name) (r imageRecord, n reference.Name, ok bool, err error) {
 	var wanted [][]byte
 	for _, c := range candidates {
 		if c.Digest != "" {
@@ -93,16 +95,32 @@ func (s *Store) findName(candidates []reference.Name) (imageRecord, bool, error)
 	}
 	records, err := s.imageRecords(wanted)
 	if err != nil {
-		return imageRecord{}, false, err
+		return r, n, false, err
 	}
 	for _, c := range candidates {
+		var fit []imageRecord
 		for _, r := range records {
 			if m, whole := r.metadata(); whole && named(r, m, c) {
-				return r, true, nil
+				fit = append(fit, r)
 			}
 		}
+		if len(fit) == 1 {
+			return fit[0], c, true, nil
+		}
+		if len(fit) > 1 {
+			return s.bestRecord(fit), c, true, nil
+		}
 	}
-	return imageRecord{}, false, nil
+	return r, n, false, nil
+}
+
+// bestRecord is the one this machine runs best.
+func (s *Store) bestRecord(records []imageRecord) imageRecord {
+	return slices.MinFunc(records, func(a, b imageRecord) int {
+		ma, _ := a.metadata()
+		mb, _ := b.metadata()
+		return cmp.Or(rank(s.recordPlatform(a, ma))-rank(s.recordPlatform(b, mb)), strings.Compare(a.ID, b.ID))
+	})
 }
 
 // named reports whether the record goes by n. A digest says all; a tag beside it is decoration, as
@@ -161,7 +179,8 @@ func (s *Store) layerOf(r layerRecord) (l Layer, err error) {
 }
 
 // LayerSizes gives the bytes of each layer's tar, in the order of img.Layers (whose Size is not
-// filled by Lookup, because the run path does not need it).
+// filled by Lookup, because the run path does not need it); of a Packed image the bytes of the blob,
+// where the layer is none of the store's.
 func (s *Store) LayerSizes(img Image) ([]int64, error) {
 	layers, err := s.layerRecords()
 	if err != nil {
@@ -170,6 +189,17 @@ func (s *Store) LayerSizes(img Image) ([]int64, error) {
 	sizes := make([]int64, len(img.Layers))
 	for i, l := range img.Layers {
 		sizes[i] = layers[l.ID].Size
+	}
+	if img.Packed {
+		blobs, err := manifest.ParseBlobs(img.RawManifest)
+		if err != nil {
+			return nil, err
+		}
+		for i := range sizes {
+			if _, here := layers[img.Layers[i].ID]; !here && i+1 < len(blobs) {
+				sizes[i] = blobs[i+1].Size
+			}
+		}
 	}
 	return sizes, nil
 }

@@ -1,9 +1,11 @@
 package storage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // PruneOptions guide PruneImages.
@@ -36,9 +38,16 @@ func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error
 	if err != nil {
 		return Removal{}, 0, err
 	}
+	blobs, err := s.vaultBlobs()
+	if err != nil {
+		return Removal{}, 0, err
+	}
+	behind := Behind(images)
+	spared := map[string]bool{} // heads of families that stay
 	for _, img := range images {
-		if len(img.Names) > 0 && !o.All || o.Spare != nil && o.Spare(img) {
-			continue
+		head := cmp.Or(behind[img.ID], img.ID)
+		if len(img.Names) > 0 && !o.All || head == img.ID && o.Spare != nil && o.Spare(img) {
+			spared[head] = true
 		}
 		if o.Users != nil {
 			users, err := o.Users(img)
@@ -46,8 +55,17 @@ func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error
 				return rep, 0, fmt.Errorf("asking who uses image %s: %w", short(img.ID), err)
 			}
 			if len(users) > 0 {
-				continue
+				spared[head] = true
 			}
+		}
+	}
+	// Those behind first: a head without them is whole, they without it are not.
+	slices.SortStableFunc(images, func(a, b Image) int {
+		return strings.Compare(behind[b.ID], behind[a.ID])
+	})
+	for _, img := range images {
+		if spared[cmp.Or(behind[img.ID], img.ID)] {
+			continue
 		}
 		if err := lib.Delete(img.ID); err != nil {
 			return rep, 0, fmt.Errorf("deleting image %s: %w", short(img.ID), err)
@@ -59,6 +77,13 @@ func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error
 	for _, id := range removed {
 		rep.Deleted = append(rep.Deleted, "sha256:"+id)
 		bytes += before[id].Size
+	}
+	left, lerr := s.vaultBlobs()
+	err = errors.Join(err, lerr)
+	for d, size := range blobs {
+		if _, here := left[d]; !here {
+			bytes += size
+		}
 	}
 	if err != nil || len(rep.Deleted) == 0 {
 		return rep, bytes, err
@@ -78,7 +103,7 @@ func (s *Store) Untag(image string, names ...string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	img, err := s.Lookup(image)
+	img, err := s.Lookup(image) // the head of an index has its names
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,6 +55,10 @@ type imageMetadata struct {
 	Size   int64         `json:"size"`
 	// Digests are repo@digest references the image was pulled by or pushed to.
 	Digests []string `json:"digests,omitempty"`
+	// Indexes are those the image came in, the last one last; Targets tells which one a name stands
+	// for. What it says of a name the record does not have (any more) means nothing.
+	Indexes []digest.Digest          `json:"indexes,omitempty"`
+	Targets map[string]digest.Digest `json:"targets,omitempty"`
 	// Created is that of the config.
 	Created time.Time `json:"created"`
 }
@@ -241,7 +246,15 @@ func (s *Store) imageOf(r imageRecord) (Image, bool, error) {
 	if !ok {
 		return Image{}, false, nil
 	}
-	img := Image{ID: r.ID, Names: r.Names, Digests: m.Digests, Size: m.Size, Created: m.Created}
+	img := Image{ID: r.ID, Names: r.Names, Digests: m.Digests, Size: m.Size, Created: m.Created, Indexes: m.Indexes}
+	for name, index := range m.Targets {
+		if slices.Contains(r.Names, name) {
+			if img.Targets == nil {
+				img.Targets = map[string]digest.Digest{}
+			}
+			img.Targets[name] = index
+		}
+	}
 	var err error
 	if img.RawConfig, err = os.ReadFile(s.imageDataFile(r.ID, m.Config.String())); err != nil {
 		return Image{}, false, fmt.Errorf("reading the config of image %s: %w", short(r.ID), err)

@@ -71,22 +71,44 @@ func (s *Store) Remove(name string, o RemoveOptions) (rep Removal, err error) {
 		return Removal{}, err
 	}
 	byName, ref := nameUsed(img, name)
-	if byName {
-		if done, err := s.untagOnly(lib, img, ref, &rep); done || err != nil {
+	if !byName {
+		ref = ""
+		if repos := repositories(img); len(repos) > 1 && !o.Force {
+			return Removal{}, conflict("unable to delete %s (must be forced) - image is referenced in multiple repositories", short(img.ID))
+		}
+	}
+	untag := byName && keepsImage(img, ref)
+	family, err := s.losing(img, ref, untag)
+	if err != nil {
+		return Removal{}, err
+	}
+	if untag {
+		if err := s.spareUsed(&family, o); err != nil {
 			return rep, err
 		}
-	} else if repos := repositories(img); len(repos) > 1 && !o.Force {
-		return Removal{}, conflict("unable to delete %s (must be forced) - image is referenced in multiple repositories", short(img.ID))
+		if err := s.untagOnly(lib, img, ref, &rep); err != nil {
+			return rep, err
+		}
+	} else {
+		for _, one := range append([]Image{img}, family.behind...) {
+			if err := s.checkUsers(one, ref, o); err != nil {
+				return rep, err
+			}
+		}
 	}
-	if err := s.checkUsers(img, ref, o); err != nil {
+	if err := s.dropFamily(lib, family, &rep); err != nil {
 		return rep, err
 	}
-	// The record alone; which layers go is sweep's matter.
-	if err := lib.Delete(img.ID); err != nil {
-		return rep, fmt.Errorf("deleting image %s: %w", short(img.ID), err)
+	if !untag {
+		// The record alone; which layers go is sweep's matter.
+		if err := lib.Delete(img.ID); err != nil {
+			return rep, fmt.Errorf("deleting image %s: %w", short(img.ID), err)
+		}
+		rep.Untagged = append(append(rep.Untagged, img.Names...), img.Digests...)
+		rep.Deleted = append([]string{"sha256:" + img.ID}, rep.Deleted...)
+	} else if len(family.indexes) == 0 {
+		return rep, nil
 	}
-	rep.Untagged = append(append(rep.Untagged, img.Names...), img.Digests...)
-	rep.Deleted = append(rep.Deleted, "sha256:"+img.ID)
 	removed, err := s.sweep()
 	for _, id := range removed {
 		rep.Deleted = append(rep.Deleted, "sha256:"+id)
@@ -125,27 +147,33 @@ func nameUsed(img Image, name string) (bool, string) {
 	return false, ""
 }
 
-// untagOnly takes the name away when the image has another one.
-func (s *Store) untagOnly(lib cstorage.Store, img Image, ref string, rep *Removal) (bool, error) {
+// keepsImage reports whether an image stays when it loses a name or digest reference.
+func keepsImage(img Image, ref string) bool {
+	repo := repositoryOf(ref)
+	if !strings.Contains(ref, "@") {
+		return len(img.Names) > 1
+	}
+	if len(img.Names) > 0 {
+		// docker: name@digest removes the tags of that repository with it.
+		return slices.ContainsFunc(img.Names, func(n string) bool { return repositoryOf(n) != repo })
+	}
+	// The digests of its manifest and of the index it came in are one reference to who uses them.
+	return slices.ContainsFunc(img.Digests, func(d string) bool {
+		return repositoryOf(d) != repo || d != ref && digestOfReference(d) != img.Digest && !slices.Contains(img.Indexes, digestOfReference(d))
+	})
+}
+
+// untagOnly takes a name or digest reference away.
+func (s *Store) untagOnly(lib cstorage.Store, img Image, ref string, rep *Removal) error {
 	if strings.Contains(ref, "@") {
-		if len(img.Names) == 0 && len(img.Digests) == 1 {
-			return false, nil
-		}
-		if !slices.ContainsFunc(img.Names, func(n string) bool { return repositoryOf(n) != repositoryOf(ref) }) && len(img.Names) > 0 {
-			// docker: name@digest removes the tags of that repository with it.
-			return false, nil
-		}
 		if err := s.dropDigests(lib, img, func(d string) bool { return d == ref }); err != nil {
-			return true, err
+			return err
 		}
 		rep.Untagged = append(rep.Untagged, ref)
-		return true, s.flush("")
-	}
-	if len(img.Names) < 2 {
-		return false, nil
+		return s.flush("")
 	}
 	if err := lib.RemoveNames(img.ID, []string{ref}); err != nil {
-		return true, fmt.Errorf("untagging %s: %w", ref, err)
+		return fmt.Errorf("untagging %s: %w", ref, err)
 	}
 	rep.Untagged = append(rep.Untagged, ref)
 	// With its last tag a repository loses its digests too.
@@ -158,10 +186,10 @@ func (s *Store) untagOnly(lib cstorage.Store, img Image, ref string, rep *Remova
 			}
 		}
 		if err := s.dropDigests(lib, img, gone); err != nil {
-			return true, err
+			return err
 		}
 	}
-	return true, s.flush("")
+	return s.flush("")
 }
 
 func (s *Store) dropDigests(lib cstorage.Store, img Image, gone func(string) bool) error {

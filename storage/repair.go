@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
 	cstorage "go.podman.io/storage"
 
 	"github.com/dhow-containers/dhow/storage/image"
@@ -32,6 +33,8 @@ type Repaired struct {
 type lostImage struct {
 	id, platform   string
 	names, digests []string
+	indexes        []digest.Digest
+	targets        map[string]digest.Digest
 }
 
 // Repair cures what Check found. Damaged layers go, with the images that have them; what of these
@@ -45,6 +48,7 @@ func (s *Store) Repair(ctx context.Context, found []Problem, o RepairOptions) (d
 	for _, img := range lost {
 		done = append(done, s.fetchAgain(ctx, img, o))
 	}
+	done = append(done, s.repairVault(ctx, found, o)...)
 	_, err = s.Sweep()
 	return done, err
 }
@@ -130,7 +134,14 @@ func (s *Store) takeAway(found []Problem, o RepairOptions) (lost []lostImage, do
 				keep = append(keep, at)
 			}
 		}
-		lost = append(lost, lostImage{id: r.ID, platform: s.platformOf(r, m), names: r.Names, digests: m.Digests})
+		lost = append(lost, lostImage{id: r.ID, platform: s.platformOf(r, m), names: r.Names, digests: m.Digests, indexes: m.Indexes, targets: m.Targets})
+		for _, x := range m.Indexes {
+			reached := map[digest.Digest]bool{}
+			s.reach(x, reached)
+			for d := range reached {
+				keep = append(keep, leasedBlob(d))
+			}
+		}
 		if err := lib.Delete(r.ID); err != nil {
 			return lost, done, fmt.Errorf("removing damaged image %s: %w", short(r.ID), err)
 		}
@@ -185,6 +196,12 @@ func (s *Store) platformOf(r imageRecord, m imageMetadata) string {
 
 func (s *Store) fetchAgain(ctx context.Context, img lostImage, o RepairOptions) Repaired {
 	text := "image " + short(img.id) + inBrackets(img.names)
+	if s.unpackAgain(ctx, img) {
+		if err := s.nameAgain(img); err != nil {
+			return Repaired{Text: text, Err: err}
+		}
+		return Repaired{Text: text + ": unpacked again"}
+	}
 	if len(img.digests) == 0 {
 		return Repaired{Text: text, Err: fmt.Errorf("%s is removed: it was damaged and came from no registry", text)}
 	}
@@ -198,10 +215,8 @@ func (s *Store) fetchAgain(ctx context.Context, img lostImage, o RepairOptions) 
 			errs = append(errs, err)
 			continue
 		}
-		for _, name := range img.names {
-			if err := s.Tag(img.id, name); err != nil {
-				return Repaired{Text: text, Err: err}
-			}
+		if err := s.nameAgain(img); err != nil {
+			return Repaired{Text: text, Err: err}
 		}
 		return Repaired{Text: text + ": fetched again"}
 	}

@@ -15,6 +15,8 @@
 //	pins.json    layers the build cache refers to
 //	tmp/         spooled blobs, staged layers and tar-split data, by lease
 //	adopt.lock   one layer is put in place at a time
+//	blobs/       indexes that were brought whole, and all they consist of, by digest
+//	manifests/   lists of images made here to be pushed
 //	cache/blobs  which blobs registries are known to have (image/v5's cache)
 //
 // Locks are taken in the order lock, library. Layers are ordered base first everywhere.
@@ -53,6 +55,15 @@ type Image struct {
 	ID      string   // 64 hex digits: the digest of the config
 	Names   []string // full references, "docker.io/library/alpine:3.20"
 	Digests []string // "docker.io/library/alpine@sha256:…": under which digests it was pulled or pushed
+	// Indexes are the digests of the indexes it came in, Targets the one each name stands for; a name
+	// that stands for the image alone is not in it.
+	Indexes []digest.Digest
+	Targets map[string]digest.Digest
+	// Index is the one the name it was looked up by stands for, "" for none.
+	Index digest.Digest
+	// Packed tells that its layers are blobs of an index that was brought whole: it can not run before
+	// Unpack. Only LookupFor gives such images.
+	Packed bool
 	// Digest is that of RawManifest.
 	Digest      digest.Digest
 	Created     time.Time

@@ -25,7 +25,7 @@ func (s *Store) recover() error {
 }
 
 // sweep removes the layers nobody refers to, topmost first, and gives their ids. Image records that
-// were never finished go too. The caller holds the exclusive lock.
+// were never finished go too, and blobs no image's index leads to. The caller holds the exclusive lock.
 func (s *Store) sweep() ([]string, error) {
 	lib, err := s.library()
 	if err != nil {
@@ -60,7 +60,8 @@ func (s *Store) sweep() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.removeLayers(lib, unneeded(layers, roots))
+	removed, err := s.removeLayers(lib, unneeded(layers, roots))
+	return removed, errors.Join(err, s.sweepVault(images, roots))
 }
 
 // unneeded gives the layers that no root stands on, topmost first.

@@ -101,15 +101,15 @@ func (s *Store) configuredName(name string) (reference.Name, bool) {
 // leaves no image; layers that had arrived are kept for a retry until the next removal.
 func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Image, error) {
 	if o.Policy == PullMissing || o.Policy == PullNever {
-		img, err := s.Lookup(ref)
-		if err == nil && (&target{platform: o.Platform}).matches(img.Config) == nil {
-			return img, nil
+		img, err := s.LookupFor(ref, o.Platform)
+		if err == nil {
+			return s.Unpack(ctx, img)
 		}
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return Image{}, err
 		}
 		if o.Policy == PullNever {
-			return Image{}, notFound(ref)
+			return Image{}, err
 		}
 	}
 	if _, err := s.library(); err != nil {
@@ -244,6 +244,8 @@ func (s *Store) Tags(repository string) ([]string, error) {
 type PushOptions struct {
 	// Format is "" (the image's own manifest), "oci" or "docker" (schema 2).
 	Format string
+	// Platform sends one image of an index; empty sends the index when all of it is here.
+	Platform string
 	// Compression is "" or "gzip", or "zstd" (OCI only).
 	Compression string
 	// Level is the algorithm's; nil leaves the choice to it. Layers the registry has are not
@@ -257,13 +259,12 @@ type PushOptions struct {
 // Push sends the image name to dest ("" for name itself) and gives the digest of the manifest the
 // registry has now. Blobs the registry has do not travel.
 func (s *Store) Push(ctx context.Context, name, dest string, o PushOptions) (digest.Digest, error) {
-	held, err := s.Hold(name)
+	img, from, out, err := s.outgoing(name, o.Platform)
 	if err != nil {
 		return "", err
 	}
-	img := held.Image
 	if dest == "" {
-		if dest, err = ownName(img, name); err != nil {
+		if dest, err = s.ownName(img, name); err != nil {
 			return "", err
 		}
 	}
@@ -284,6 +285,7 @@ func (s *Store) Push(ctx context.Context, name, dest string, o PushOptions) (dig
 	if err != nil {
 		return "", err
 	}
+	co.PreserveDigests, co.ImageListSelection = out.PreserveDigests && o.Format == "" && o.Compression == "", out.ImageListSelection
 	policy, err := registry.AcceptAnything()
 	if err != nil {
 		return "", err
@@ -291,7 +293,7 @@ func (s *Store) Push(ctx context.Context, name, dest string, o PushOptions) (dig
 	defer policy.Destroy()
 	report := newReporter(o.Progress, "pushing")
 	co.Progress, co.ProgressInterval = report.events(), report.interval()
-	raw, err := copy.Image(ctx, policy, to, &origin{local: local{name: img.ID}, s: s, img: img}, co)
+	raw, err := copy.Image(ctx, policy, to, from, co)
 	report.close(err)
 	if err != nil {
 		return "", fmt.Errorf("pushing %s: %w", reference.Familiar(remote.String()), explainTransfer(ctx, err))
@@ -303,13 +305,16 @@ func (s *Store) Push(ctx context.Context, name, dest string, o PushOptions) (dig
 	if !slices.ContainsFunc(img.Names, func(n string) bool { return repositoryOf(n) == remote.Repository() }) {
 		return sum, nil // as with docker, only names the image has here get a digest
 	}
-	return sum, s.noteDigest(img.ID, remote.Repository()+"@"+sum.String())
+	return sum, s.noteDigest(img, remote.Repository()+"@"+sum.String())
 }
 
 // ownName is the name under which an image goes out when none is given: the one it was called by.
-func ownName(img Image, name string) (string, error) {
+func (s *Store) ownName(img Image, name string) (string, error) {
 	if byName, full := nameUsed(img, name); byName {
 		return full, nil
+	}
+	if full := s.tagOf(name); full != "" {
+		return full, nil // of the index the image is a platform of
 	}
 	return "", fmt.Errorf("pushing %s: give it a name to push it under (tag %s NAME)", name, name)
 }
@@ -347,7 +352,7 @@ func copyOptions(sys *types.SystemContext, format, algorithm string) (*copy.Opti
 }
 
 // noteDigest records under which digest a registry has the image.
-func (s *Store) noteDigest(id, at string) (err error) {
+func (s *Store) noteDigest(img Image, at string) (err error) {
 	lib, err := s.library()
 	if err != nil {
 		return err
@@ -357,13 +362,25 @@ func (s *Store) noteDigest(id, at string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	err = s.updateMetadata(lib, id, func(m *imageMetadata) {
-		if !slices.Contains(m.Digests, at) {
-			m.Digests = append(m.Digests, at)
+	ids := []string{img.ID}
+	if digestOfReference(at) == img.Index {
+		records, err := s.family(img.Index)
+		if err != nil {
+			return err
 		}
-	})
-	if errors.Is(err, ErrNotFound) {
-		return nil // removed meanwhile; the push succeeded all the same
+		for _, r := range records {
+			ids = append(ids, r.ID)
+		}
 	}
-	return err
+	for _, id := range ids {
+		err := s.updateMetadata(lib, id, func(m *imageMetadata) {
+			if !slices.Contains(m.Digests, at) {
+				m.Digests = append(m.Digests, at)
+			}
+		})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err // one removed meanwhile does not matter: the push succeeded all the same
+		}
+	}
+	return nil
 }

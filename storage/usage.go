@@ -1,8 +1,11 @@
 package storage
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // Usage tells how much room the layers take, in bytes of their tars. Every layer is counted once.
@@ -19,8 +22,9 @@ type Usage struct {
 // ImageUsage is one image of a Usage.
 type ImageUsage struct {
 	Image
-	// Shared is the bytes of its layers that another image has too, Own of those only it has.
-	Shared, Own int64
+	// Shared is the bytes of its layers that another image has too, Own of those only it has. Blobs is
+	// that of the blobs of its index, where that is kept whole and the image stands for it.
+	Shared, Own, Blobs int64
 	// Parent is the ID of the image it builds on: the one with the most of its layers and no other;
 	// "" when there is none.
 	Parent string
@@ -55,6 +59,10 @@ func (s *Store) Usage(used func(Image) bool) (Usage, error) {
 			u.UnusedBytes += layers[id].Size
 		}
 	}
+	blobs, err := s.usageOfBlobs(images, &u, func(img Image) bool { return used != nil && used(img) })
+	if err != nil {
+		return Usage{}, err
+	}
 	counted := map[string]bool{}
 	keep := func(kind string, total *int64) {
 		for id, owners := range pins {
@@ -71,7 +79,7 @@ func (s *Store) Usage(used func(Image) bool) (Usage, error) {
 	keep("cache:", &u.CacheBytes)
 	parents := parentsOf(images)
 	for _, img := range images {
-		one := ImageUsage{Image: img, Parent: parents[img.ID]}
+		one := ImageUsage{Image: img, Parent: parents[img.ID], Blobs: blobs[img.ID]}
 		for _, l := range img.Layers {
 			if holders[l.ID] > 1 {
 				one.Shared += layers[l.ID].Size
@@ -82,6 +90,42 @@ func (s *Store) Usage(used func(Image) bool) (Usage, error) {
 		u.Images = append(u.Images, one)
 	}
 	return u, nil
+}
+
+// usageOfBlobs counts the blobs of indexes, and gives those of each head of a family by its ID. A blob
+// of two indexes counts for one of them.
+func (s *Store) usageOfBlobs(images []Image, u *Usage, used func(Image) bool) (map[string]int64, error) {
+	blobs, err := s.vaultBlobs()
+	if err != nil || len(blobs) == 0 {
+		return nil, err
+	}
+	behind := Behind(images)
+	active := map[string]bool{}
+	for _, img := range images {
+		if used(img) {
+			active[cmp.Or(behind[img.ID], img.ID)] = true
+		}
+	}
+	own, counted := map[string]int64{}, map[digest.Digest]bool{}
+	for _, img := range images {
+		head := cmp.Or(behind[img.ID], img.ID)
+		reached := map[digest.Digest]bool{}
+		for _, x := range img.Indexes {
+			s.reach(x, reached)
+		}
+		for d := range reached {
+			if counted[d] {
+				continue
+			}
+			counted[d] = true
+			own[head] += blobs[d]
+			u.ImageBytes += blobs[d]
+			if !active[head] {
+				u.UnusedBytes += blobs[d]
+			}
+		}
+	}
+	return own, nil
 }
 
 // parentsOf gives the image each image builds on. Of images with the very same layers the oldest is

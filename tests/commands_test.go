@@ -42,6 +42,11 @@ func startRegistry(t *testing.T, userland string) (*fixture.Registry, string) {
 	if err := r.PushIndex("library/multi:latest", ociv1.ImageConfig{Cmd: []string{"sh"}}, map[string][]byte{"amd64": b.Bytes(), "arm64": arm.Bytes()}); err != nil {
 		t.Fatal(err)
 	}
+	// Its s390x image has programs of this machine: it runs, if it is asked for.
+	many := map[string][][]byte{"amd64": {b.Bytes()}, "arm64": {arm.Bytes()}, "s390x": {b.Bytes(), arm.Bytes()}}
+	if err := r.PushAttested("library/many:latest", ociv1.ImageConfig{Env: []string{fixture.Path}, Cmd: []string{"sh"}}, many); err != nil {
+		t.Fatal(err)
+	}
 	return r, r.Addr + "/library/base:latest"
 }
 

@@ -87,6 +87,9 @@ func NewDirWriter(format, dir string) (*Writer, error) {
 	return nil, fmt.Errorf("format %q is no directory: use %s or %s", format, OCIDir, DockerDir)
 }
 
+// Layout tells that images go in as they are, indexes too.
+func (w *Writer) Layout() bool { return w.layout != "" }
+
 // WantsDocker tells that images go in with docker's manifest whatever their own is.
 func (w *Writer) WantsDocker() bool { return w.blobs != "" }
 

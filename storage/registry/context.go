@@ -115,7 +115,10 @@ func ParsePlatform(platform string) (os, arch, variant string, err error) {
 		return "linux", runtime.GOARCH, "", nil
 	}
 	parts := strings.Split(strings.ToLower(platform), "/")
-	if len(parts) == 1 && parts[0] != "linux" {
+	switch {
+	case len(parts) == 1 && (parts[0] == "linux" || parts[0] == "windows" || parts[0] == "freebsd"):
+		parts = append(parts, runtime.GOARCH)
+	case len(parts) == 1:
 		parts = append([]string{"linux"}, parts...)
 	}
 	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {

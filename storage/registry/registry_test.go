@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -152,14 +153,14 @@ func TestLoopback(t *testing.T) {
 func TestPlatform(t *testing.T) {
 	for in, want := range map[string]string{
 		"linux/amd64": "linux amd64 ", "linux/arm/v7": "linux arm v7", "arm64": "linux arm64 ", "linux/arm64/v8": "linux arm64 ",
-		"linux/x86_64": "linux amd64 ", "linux/aarch64": "linux arm64 ", "LINUX/AMD64": "linux amd64 ", "windows/amd64": "windows amd64 ",
+		"linux/x86_64": "linux amd64 ", "linux/aarch64": "linux arm64 ", "LINUX/AMD64": "linux amd64 ", "windows/amd64": "windows amd64 ", "linux": "linux " + runtime.GOARCH + " ",
 	} {
 		os, arch, variant, err := ParsePlatform(in)
 		if got := os + " " + arch + " " + variant; err != nil || got != want {
 			t.Errorf("%s: %q %v", in, got, err)
 		}
 	}
-	for _, in := range []string{"linux", "/", "linux/", "a/b/c/d", "/amd64"} {
+	for _, in := range []string{"/", "linux/", "a/b/c/d", "/amd64"} {
 		if _, _, _, err := ParsePlatform(in); err == nil {
 			t.Errorf("took %q", in)
 		}

@@ -9,7 +9,9 @@ var verbs = []*verb{
 	&topVerb, &statsVerb, &updateVerb, &diffVerb, &commitVerb, &exportVerb, &portVerb, &renameVerb, &containerPruneVerb,
 	// images
 	&imagesVerb, &pullVerb, &pushVerb, &tagVerb, &rmiVerb, &historyVerb, &saveVerb, &loadVerb, &importVerb,
-	&untagVerb, &imageExistsVerb, &imagePruneVerb, &manifestInspectVerb,
+	&untagVerb, &imageExistsVerb, &imagePruneVerb,
+	&manifestCreateVerb, &manifestAddVerb, &manifestAnnotateVerb, &manifestInspectVerb, &manifestPushVerb,
+	&manifestRemoveVerb, &manifestRmVerb, &manifestExistsVerb,
 	&loginVerb, &logoutVerb,
 	// everything
 	&inspectVerb, &imageInspectVerb, &containerInspectVerb,

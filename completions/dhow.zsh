@@ -82,7 +82,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		manifest)
-			if ((CURRENT == 2)); then compadd inspect; return; fi
+			if ((CURRENT == 2)); then compadd add annotate create exists inspect push remove rm; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		system)
 			if ((CURRENT == 2)); then compadd check df doctor info prune; return; fi
@@ -466,6 +466,7 @@ _dhow() {
 			;;
 		'pull'|'image pull')
 			_arguments -s \
+				'*--all-platforms[Pull every platform of an index, and its attestations]' \
 				'*--all-tags[Pull every tag the registry has of NAME]' \
 				'*-a[Pull every tag the registry has of NAME]' \
 				'*--platform=[Pull the image for this platform]: :_files' \
@@ -480,6 +481,7 @@ _dhow() {
 				'*--compression-format=[Compress layers with gzip or zstd, also where the registry has them in another form]: :_files' \
 				'*--compression-level=[1 to 9 for gzip, 1 to 20 for zstd]: :_files' \
 				'*--digestfile=[Write the digest of the pushed manifest to a file]: :_files' \
+				'*--platform=[Push only this platform of an index, as an image of its own]: :_files' \
 				'*--quiet[Print nothing but the image'\''s full name]' \
 				'*-q[Print nothing but the image'\''s full name]' \
 				'*: : _dhow_names image'
@@ -492,6 +494,7 @@ _dhow() {
 			_arguments -s \
 				'*--force[Remove although a stopped container uses the image]' \
 				'*-f[Remove although a stopped container uses the image]' \
+				'*--platform=[Remove only this platform of an index]: :_files' \
 				'*: : _dhow_names image'
 			;;
 		'history'|'image history')
@@ -500,6 +503,7 @@ _dhow() {
 				'*--human[Show sizes and times for people; --human=false shows bytes and timestamps (default true)]' \
 				'*-H[Show sizes and times for people; --human=false shows bytes and timestamps (default true)]' \
 				'*--no-trunc[Show whole ids and commands]' \
+				'*--platform=[Show the history of this platform of an index]: :_files' \
 				'*--quiet[Show only ids]' \
 				'*-q[Show only ids]' \
 				'*: : _dhow_names image'
@@ -509,12 +513,14 @@ _dhow() {
 				'*--format=["docker-archive", "oci-archive", or the directories "oci-dir" and "docker-dir" (default "docker-archive")]: :_files' \
 				'*--output=[Write to a file instead of stdout, or to a directory]: :_files' \
 				'*-o+[Write to a file instead of stdout, or to a directory]: :_files' \
+				'*--platform=[Write only this platform of an index]: :_files' \
 				'*: : _dhow_names image'
 			;;
 		'load'|'image load')
 			_arguments -s \
 				'*--input=[Read from a file or directory instead of stdin]: :_files' \
 				'*-i+[Read from a file or directory instead of stdin]: :_files' \
+				'*--platform=[Read only this platform of an index]: :_files' \
 				'*--quiet[Show no progress]' \
 				'*-q[Show no progress]' \
 				'*: :_files'
@@ -544,7 +550,66 @@ _dhow() {
 				'*--force[Do not ask]' \
 				'*-f[Do not ask]'
 			;;
+		'manifest create')
+			_arguments -s \
+				'*--all[Take every image of an index]' \
+				'*--amend[Add to a list that is there]' \
+				'*-a[Add to a list that is there]' \
+				'*--annotation=[Annotate the index]: :_files' \
+				'*--insecure[Allow plain http and unverified certificates]' \
+				'*: : _dhow_names image'
+			;;
+		'manifest add')
+			_arguments -s \
+				'*--all[Take every image of an index]' \
+				'*--annotation=[Annotate the entry]: :_files' \
+				'*--arch=[Set the architecture]: :_files' \
+				'*--insecure[Allow plain http and unverified certificates]' \
+				'*--os=[Set the operating system]: :_files' \
+				'*--os-features=[Set the features of the operating system]: :_files' \
+				'*--os-version=[Set the version of the operating system]: :_files' \
+				'*--variant=[Set the variant of the architecture]: :_files' \
+				'*: : _dhow_names image'
+			;;
+		'manifest annotate')
+			_arguments -s \
+				'*--annotation=[Annotate the entry]: :_files' \
+				'*--arch=[Set the architecture]: :_files' \
+				'*--os=[Set the operating system]: :_files' \
+				'*--os-features=[Set the features of the operating system]: :_files' \
+				'*--os-version=[Set the version of the operating system]: :_files' \
+				'*--variant=[Set the variant of the architecture]: :_files' \
+				'*: : _dhow_names image'
+			;;
 		'manifest inspect')
+			_arguments -s \
+				'*--insecure[Allow plain http and unverified certificates]' \
+				'*--verbose[Show the manifests an index names, with their descriptors]' \
+				'*-v[Show the manifests an index names, with their descriptors]' \
+				'*: : _dhow_names image'
+			;;
+		'manifest push')
+			_arguments -s \
+				'*--all[Push the images of the list too; that is always so]' \
+				'*--digestfile=[Write the digest of the index to a file]: :_files' \
+				'*--format=[or docker  an OCI index or docker'\''s manifest list, and images alike]: :_files' \
+				'*-f+[or docker  an OCI index or docker'\''s manifest list, and images alike]: :_files' \
+				'*--insecure[Allow plain http and unverified certificates]' \
+				'*--purge[Delete the list here when it is pushed]' \
+				'*-p[Delete the list here when it is pushed]' \
+				'*--quiet[Show no progress]' \
+				'*-q[Show no progress]' \
+				'*: : _dhow_names image'
+			;;
+		'manifest remove')
+			_arguments -s \
+				'*: : _dhow_names image'
+			;;
+		'manifest rm')
+			_arguments -s \
+				'*: : _dhow_names image'
+			;;
+		'manifest exists')
 			_arguments -s \
 				'*: : _dhow_names image'
 			;;
@@ -572,6 +637,7 @@ _dhow() {
 			_arguments -s \
 				'*--format=[Print with a Go template or "json"]: :_files' \
 				'*-f+[Print with a Go template or "json"]: :_files' \
+				'*--platform=[Show this platform of an index]: :_files' \
 				'*: : _dhow_names image'
 			;;
 		'container inspect')

@@ -201,8 +201,7 @@ func (s *Store) findOrphans() (found []Problem, err error) {
 			})
 		}
 	}
-	lost, err := s.lostBlobs()
-	return append(found, lost...), err
+	return found, nil
 }
 
 // knownIDs are those of all records, also of interrupted work.

@@ -23,7 +23,7 @@ import (
 // this machine runs best. Of an image that has no index it brings the image. It gives the image that
 // was unpacked.
 func (s *Store) PullAll(ctx context.Context, ref string, o PullOptions) (Image, error) {
-	raw, _, err := s.RemoteManifest(ctx, ref, o.Auth)
+	raw, _, err := s.RemoteManifest(ctx, ref, o.Auth, o.Insecure)
 	if err != nil {
 		return Image{}, err
 	}

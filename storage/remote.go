@@ -8,9 +8,9 @@ import (
 )
 
 // RemoteManifest asks the registry for the document a name stands for, an image's manifest or an
-// index, without pulling anything. It gives the very bytes and their media type.
-func (s *Store) RemoteManifest(ctx context.Context, ref string, auth *Credentials) (raw []byte, mediaType string, err error) {
-	name, sys, done, err := s.remote(ref, "", auth, false)
+// index, without pulling anything; insecure is PullOptions.Insecure. It gives the very bytes and their media type.
+func (s *Store) RemoteManifest(ctx context.Context, ref string, auth *Credentials, insecure bool) (raw []byte, mediaType string, err error) {
+	name, sys, done, err := s.remote(ref, "", auth, insecure)
 	if err != nil {
 		return nil, "", err
 	}

@@ -105,7 +105,7 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Image, err
 		if err == nil {
 			return s.Unpack(ctx, img)
 		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if !errors.Is(err, ErrNotFound) {
 			return Image{}, err
 		}
 		if o.Policy == PullNever {

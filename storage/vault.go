@@ -305,8 +305,9 @@ func (s *Store) sweepVault(records []imageRecord, leased map[string]bool) error 
 	return nil
 }
 
-// checkVault looks for damage of the blobs: what the digest of a blob is not that of, a manifest
-// whose blobs are not all here, and blobs nothing leads to.
+// checkVault looks for damage of the blobs: content that is not what the digest says, and a manifest
+// whose blobs are not all here. Blobs nothing leads to are of a pull that failed and may be tried again;
+// the next removal clears them away.
 func (s *Store) checkVault(ctx context.Context, records []imageRecord, o CheckOptions) (found []Problem, err error) {
 	blobs, err := s.vaultBlobs()
 	if err != nil {
@@ -392,29 +393,6 @@ func (s *Store) verifyBlob(ctx context.Context, d digest.Digest) (bool, error) {
 func (s *Store) putDocument(ctx context.Context, raw []byte) (digest.Digest, error) {
 	d, _, err := s.putBlob(ctx, bytes.NewReader(raw), digest.FromBytes(raw))
 	return d, err
-}
-
-// lostBlobs tells of blobs nothing leads to. The caller holds the exclusive lock.
-func (s *Store) lostBlobs() (found []Problem, err error) {
-	blobs, err := s.vaultBlobs()
-	if err != nil || len(blobs) == 0 {
-		return nil, err
-	}
-	records, err := s.imageRecords(nil)
-	if err != nil {
-		return nil, err
-	}
-	leased, err := s.leased()
-	if err != nil {
-		return nil, err
-	}
-	reached := s.vaultReached(records)
-	for d := range blobs {
-		if !reached[d] && !leased[leasedBlob(d)] {
-			found = append(found, Problem{Path: s.vaultFile(d), Text: fmt.Sprintf("blob %s: no index leads to it", shortDigest(d))})
-		}
-	}
-	return found, nil
 }
 
 // IndexSize is the bytes of an index that is kept whole.

@@ -37,6 +37,7 @@ func Init() {
 	if _, err := unix.Poll(poll, 0); err == nil && poll[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0 {
 		os.Exit(255)
 	}
+	defaultSignals()
 	unix.Umask(0o022) // the caller's says nothing of the directories that are made inside
 	libcontainer.Init()
 }

@@ -1,6 +1,7 @@
 # make        bin/dhow: static, stripped, reproducible
 # make test   every test, from a bare checkout
 # make demo   a Dockerfile built and run as you, from a bare checkout
+# make apps   PostgreSQL, less, nginx … from Debian's packages, used as each kind of user (slow; a mirror)
 # make vm-test   limits, pause and stats in a virtual machine, which has the control groups for them
 # make lint   what .ci/run checks besides the tests
 GO      ?= go
@@ -18,7 +19,7 @@ LDFLAGS := -s -w -buildid= -linkmode external -extldflags "-static -Wl,--build-i
 
 export CGO_ENABLED = 1
 
-.PHONY: all tools userland test vm-test demo lint install clean bin/dhow
+.PHONY: all tools userland test vm-test demo apps lint install clean bin/dhow
 all: bin/dhow
 
 bin/dhow: tools
@@ -37,6 +38,9 @@ vm-test: bin/dhow
 
 demo: bin/dhow userland
 	sh tests/demo.sh
+
+apps: bin/dhow
+	tests/apps/run.sh
 
 lint: tools
 	.ci/run lint

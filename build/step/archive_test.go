@@ -17,6 +17,7 @@ import (
 	"github.com/dhow-containers/dhow/build/plan"
 	"github.com/dhow-containers/dhow/build/source"
 	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/storage/tree"
 )
 
 func singleMapping() idmap.Mapping { return idmap.Mapping{Kind: idmap.Single} }
@@ -87,7 +88,7 @@ func add(t *testing.T, name string, content []byte, dest, chown string, unpack b
 	defer up.Close()
 	owners := single()
 	c := &copying{b: &Bench{}, t: &Task{Node: &plan.Node{}}, op: &plan.CopyOp{Dest: dest, Add: true},
-		u: newUnion(int(up.Fd()), -1, owners, single()), content: &contentCopier{}}
+		u: newUnion(int(up.Fd()), -1, owners, single()), content: &tree.Content{}}
 	if chown != "" {
 		o, err := parseOwner(chown, -1, singleMapping())
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dhow-containers/dhow/build/plan"
 	"github.com/dhow-containers/dhow/build/source"
+	"github.com/dhow-containers/dhow/storage/tree"
 )
 
 // copier puts selections into a union with BuildKit's semantics
@@ -35,7 +36,7 @@ type copier struct {
 	chmod *plan.Chmod
 	at    *time.Time
 
-	content *contentCopier
+	content *tree.Content
 	// links leads from source inodes with several names to the first copy.
 	links map[inode]string
 	size  int64

@@ -15,6 +15,7 @@ import (
 	"github.com/dhow-containers/dhow/build/plan"
 	"github.com/dhow-containers/dhow/build/source"
 	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/storage/tree"
 )
 
 // copy does COPY and ADD.
@@ -38,7 +39,7 @@ func (b *Bench) copy(ctx context.Context, t *Task, op *plan.CopyOp) (cache.Made,
 		}
 		who = &o
 	}
-	c := &copying{b: b, t: t, op: op, u: u, upper: dir, owner: who, content: &contentCopier{}}
+	c := &copying{b: b, t: t, op: op, u: u, upper: dir, owner: who, content: &tree.Content{}}
 	for i, item := range op.Items {
 		if err := c.item(ctx, i, item); err != nil {
 			return none, err
@@ -55,7 +56,7 @@ type copying struct {
 	u       *union
 	upper   string
 	owner   *owner
-	content *contentCopier
+	content *tree.Content
 	size    int64
 	grown   bool
 }

@@ -2,7 +2,6 @@ package step
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/dhow-containers/dhow/build/source"
 	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/storage/tree"
 )
 
 // A tree is written in lines: "PATH/ MODE OWNER", "PATH MODE OWNER =CONTENT", "PATH -> TARGET",
@@ -213,7 +213,7 @@ func doCopy(t *testing.T, c copyCase) ([]string, error) {
 		}
 		for _, sel := range sels {
 			cp := &copier{u: u, src: int(fds[1].Fd()), keep: c.keep, owner: who, chmod: chmod,
-				content: &contentCopier{}, links: map[inode]string{}, ctx: context.Background()}
+				content: &tree.Content{}, links: map[inode]string{}, ctx: context.Background()}
 			if err := cp.put(sel, c.dest); err != nil {
 				return nil, err
 			}
@@ -318,59 +318,6 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-func TestContentIsKept(t *testing.T) {
-	dir := t.TempDir()
-	big := make([]byte, 3<<20+17)
-	for i := range big {
-		big[i] = byte(i * 7)
-	}
-	sparse := filepath.Join(dir, "sparse")
-	f, err := os.Create(sparse)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.WriteAt([]byte("start"), 0)
-	f.WriteAt([]byte("end"), 8<<20)
-	f.Truncate(16 << 20)
-	f.Close()
-	os.WriteFile(filepath.Join(dir, "big"), big, 0o644)
-	os.WriteFile(filepath.Join(dir, "empty"), nil, 0o644)
-	for _, plain := range []bool{false, true} {
-		for _, name := range []string{"big", "empty", "sparse"} {
-			from, _ := os.Open(filepath.Join(dir, name))
-			to, _ := os.Create(filepath.Join(dir, "copy"))
-			var st, out unix.Stat_t
-			unix.Fstat(int(from.Fd()), &st)
-			c := &contentCopier{}
-			c.noClone.Store(plain)
-			c.noRange.Store(plain)
-			if err := c.copy(int(to.Fd()), int(from.Fd()), &st); err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			a, _ := os.ReadFile(from.Name())
-			b, _ := os.ReadFile(to.Name())
-			if !slices.Equal(a, b) {
-				t.Errorf("%s (plain %v): content differs", name, plain)
-			}
-			unix.Fstat(int(to.Fd()), &out)
-			if name == "sparse" && out.Blocks > st.Blocks+64 {
-				t.Errorf("holes were filled: %d blocks, %d before", out.Blocks, st.Blocks)
-			}
-			// A file that is shorter than it was must not be taken for the whole.
-			st.Size += 5
-			if name == "big" {
-				c.noClone.Store(true)
-				to.Truncate(0)
-				if err := c.copy(int(to.Fd()), int(from.Fd()), &st); !errors.Is(err, errShort) {
-					t.Errorf("a shortened file gave %v", err)
-				}
-			}
-			from.Close()
-			to.Close()
-		}
-	}
-}
-
 func TestXattrsTravelAndOursDoNot(t *testing.T) {
 	c := copyCase{src: []string{"f 640 9:9 =x"}, pattern: pat("/f"), dest: "/f", keep: true}
 	src, upper := t.TempDir(), t.TempDir()
@@ -390,7 +337,7 @@ func TestXattrsTravelAndOursDoNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cp := &copier{u: u, src: int(from.Fd()), content: &contentCopier{}, links: map[inode]string{}, ctx: context.Background()}
+	cp := &copier{u: u, src: int(from.Fd()), content: &tree.Content{}, links: map[inode]string{}, ctx: context.Background()}
 	if err := cp.put(sels[0], "/f"); err != nil {
 		t.Fatal(err)
 	}
@@ -418,7 +365,7 @@ func TestChangedWhileCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	os.WriteFile(filepath.Join(src, "f"), []byte("after!"), 0o644) // same size
-	cp := &copier{u: newUnion(int(to.Fd()), -1, single(), single()), src: int(from.Fd()), content: &contentCopier{},
+	cp := &copier{u: newUnion(int(to.Fd()), -1, single(), single()), src: int(from.Fd()), content: &tree.Content{},
 		links: map[inode]string{}, ctx: context.Background()}
 	if err := cp.put(sels[0], "/f"); err == nil || !strings.Contains(err.Error(), "changed while") {
 		t.Errorf("error %v", err)
@@ -437,7 +384,7 @@ func TestGrownWhileCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	os.WriteFile(filepath.Join(src, "f"), []byte("before and after"), 0o644)
-	cp := &copier{u: newUnion(int(to.Fd()), -1, single(), single()), src: int(from.Fd()), content: &contentCopier{},
+	cp := &copier{u: newUnion(int(to.Fd()), -1, single(), single()), src: int(from.Fd()), content: &tree.Content{},
 		links: map[inode]string{}, ctx: context.Background()}
 	if err := cp.put(sels[0], "/f"); err != nil {
 		t.Fatal(err)

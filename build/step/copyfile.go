@@ -108,7 +108,7 @@ func (c *copier) regular(l *level, src, name, dst string, st *unix.Stat_t) error
 		return err
 	}
 	defer unix.Close(to)
-	if err := c.content.copy(to, from, st); err != nil {
+	if err := c.content.Copy(to, from, st); err != nil {
 		return err
 	}
 	// What was copied must be what the key was computed from.

@@ -14,6 +14,7 @@ import (
 	"github.com/dhow-containers/dhow/build/plan"
 	"github.com/dhow-containers/dhow/build/source"
 	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/storage/tree"
 )
 
 // tree opens what mount i of a RUN reads from.
@@ -84,7 +85,7 @@ func (r *running) copyContext(dir string, from int, sels []source.Selection, to 
 		return 0, err
 	}
 	for _, sel := range sels {
-		c := &copier{u: u, src: from, content: &contentCopier{}, links: map[inode]string{}, ctx: r.ctx}
+		c := &copier{u: u, src: from, content: &tree.Content{}, links: map[inode]string{}, ctx: r.ctx}
 		if err := c.put(sel, to); err != nil {
 			return 0, err
 		}
@@ -114,9 +115,9 @@ func plainlyOwned(sels []source.Selection) bool {
 // or a file under its name. Owners come along.
 func (b *Bench) copyTree(from mount.Tree, src, to string) error {
 	opts := source.SelectOptions{}
-	tree := b.tree()
-	if !from.Foreign && (!tree.Native || tree.Userns) {
-		opts.Stat = imageStat(tree)
+	owners := b.tree()
+	if !from.Foreign && (!owners.Native || owners.Userns) {
+		opts.Stat = imageStat(owners)
 	}
 	sels, err := source.Select(from.Root, []source.Pattern{{Path: src, Required: true}}, opts)
 	if err != nil {
@@ -129,7 +130,7 @@ func (b *Bench) copyTree(from mount.Tree, src, to string) error {
 	defer root.Close()
 	u := newUnion(int(root.Fd()), -1, b.tree(), b.tree())
 	for _, sel := range sels {
-		c := &copier{u: u, src: int(from.Root.Fd()), keep: !from.Foreign, content: &contentCopier{},
+		c := &copier{u: u, src: int(from.Root.Fd()), keep: !from.Foreign, content: &tree.Content{},
 			links: map[inode]string{}, ctx: context.Background()}
 		if err := c.put(sel, "/"); err != nil {
 			return err
@@ -186,7 +187,7 @@ func (b *Bench) Clone(dir string, links ownership.Links, to string) (ownership.L
 	}
 	u := newUnion(int(dst.Fd()), -1, into, from)
 	for _, sel := range sels {
-		c := &copier{u: u, src: int(src.Fd()), keep: true, content: &contentCopier{}, links: map[inode]string{}, ctx: context.Background()}
+		c := &copier{u: u, src: int(src.Fd()), keep: true, content: &tree.Content{}, links: map[inode]string{}, ctx: context.Background()}
 		if err := c.put(sel, "/"); err != nil {
 			return nil, err
 		}

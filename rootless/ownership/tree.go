@@ -85,6 +85,18 @@ func (t *Tree) set(dirfd int, name, rel string, a Attr) error {
 		return err
 	}
 	defer unix.Close(fd)
+	return t.setOpen(fd, rel, a)
+}
+
+// SetOpen is Set for a file that is open, so that it is this one whatever its name leads to now.
+func (t *Tree) SetOpen(fd int, rel string, a Attr) error {
+	if err := t.setOpen(fd, rel, a); err != nil {
+		return fmt.Errorf("setting owner %d:%d of %q: %w", a.UID, a.GID, rel, err)
+	}
+	return nil
+}
+
+func (t *Tree) setOpen(fd int, rel string, a Attr) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH); err != nil {
 		return err

@@ -72,9 +72,14 @@ func Walk(root string, visit func(*Entry) error) error {
 		return fmt.Errorf("walking %s: %w", root, err)
 	}
 	defer unix.Close(fd)
+	return WalkOpen(fd, visit)
+}
+
+// WalkOpen is Walk for a directory that is open for reading; the descriptor's offset is moved.
+func WalkOpen(fd int, visit func(*Entry) error) error {
 	e := Entry{DirFD: fd}
 	if err := unix.Fstat(fd, &e.Stat); err != nil {
-		return fmt.Errorf("walking %s: %w", root, err)
+		return fmt.Errorf("walking a directory: %w", err)
 	}
 	switch err := visit(&e); {
 	case err == SkipDir:

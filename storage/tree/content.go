@@ -1,4 +1,4 @@
-package step
+package tree
 
 import (
 	"errors"
@@ -9,12 +9,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noClone and noRange are set once the filesystem has refused; asking for every file costs a call.
-type contentCopier struct{ noClone, noRange atomic.Bool }
+// Content copies what is in regular files. The zero value is ready; it remembers what the filesystem
+// refused, because asking again for every file costs a call.
+type Content struct {
+	// Progress, when not nil, is told of every piece that was copied, in bytes.
+	Progress func(n int64)
 
-// copy writes the first size bytes of from to the empty file to: as a shared extent where the
+	noClone, noRange atomic.Bool
+}
+
+// ErrShort is returned by Copy for a file that ends before its size.
+var ErrShort = errors.New("it became shorter while it was read")
+
+// maxPiece is how much one call to the kernel copies, in bytes: it can not be interrupted.
+const maxPiece = 64 << 20
+
+// Copy writes the first size bytes of from to the empty file to: as a shared extent where the
 // filesystem can, in the kernel otherwise, with holes kept. A file that ends early is an error.
-func (c *contentCopier) copy(to, from int, st *unix.Stat_t) error {
+func (c *Content) Copy(to, from int, st *unix.Stat_t) error {
 	size := st.Size
 	if size == 0 {
 		return nil
@@ -22,6 +34,7 @@ func (c *contentCopier) copy(to, from int, st *unix.Stat_t) error {
 	if !c.noClone.Load() {
 		err := unix.IoctlFileClone(to, from)
 		if err == nil {
+			c.tell(size)
 			return nil
 		}
 		c.noClone.Store(true)
@@ -33,7 +46,7 @@ func (c *contentCopier) copy(to, from int, st *unix.Stat_t) error {
 }
 
 // sparse copies the data between the holes (lseek(2), SEEK_DATA).
-func (c *contentCopier) sparse(to, from int, size int64) error {
+func (c *Content) sparse(to, from int, size int64) error {
 	for at := int64(0); at < size; {
 		data, err := unix.Seek(from, at, unix.SEEK_DATA)
 		if errors.Is(err, unix.ENXIO) {
@@ -61,13 +74,11 @@ func (c *contentCopier) sparse(to, from int, size int64) error {
 	return nil
 }
 
-var errShort = errors.New("it became shorter while it was read")
-
 // span copies the bytes from start up to end.
-func (c *contentCopier) span(to, from int, start, end int64) error {
+func (c *Content) span(to, from int, start, end int64) error {
 	for start < end && !c.noRange.Load() {
 		in, out := start, start
-		n, err := unix.CopyFileRange(from, &in, to, &out, int(min(end-start, 1<<30)), 0)
+		n, err := unix.CopyFileRange(from, &in, to, &out, int(min(end-start, maxPiece)), 0)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -77,9 +88,10 @@ func (c *contentCopier) span(to, from int, start, end int64) error {
 		case err != nil:
 			return fmt.Errorf("writing: %w", err)
 		case n == 0:
-			return errShort
+			return ErrShort
 		}
 		start += int64(n)
+		c.tell(int64(n))
 	}
 	if start == end {
 		return nil
@@ -91,7 +103,7 @@ func (c *contentCopier) span(to, from int, start, end int64) error {
 			return fmt.Errorf("reading: %w", err)
 		}
 		if n == 0 {
-			return errShort
+			return ErrShort
 		}
 		for done := 0; done < n; {
 			m, err := unix.Pwrite(to, buf[done:n], start+int64(done))
@@ -107,8 +119,15 @@ func (c *contentCopier) span(to, from int, start, end int64) error {
 			done += m
 		}
 		start += int64(n)
+		c.tell(int64(n))
 	}
 	return nil
+}
+
+func (c *Content) tell(n int64) {
+	if c.Progress != nil {
+		c.Progress(n)
+	}
 }
 
 func pread(fd int, buf []byte, at int64) (int, error) {

@@ -159,7 +159,7 @@ func (c *call) unknown(words []string) error {
 
 // laterVerbs are docker's and podman's verbs that are not there yet: they are refused by name, not
 // as spelling mistakes.
-var laterVerbs = map[string]bool{"compose": true, "cp": true, "events": true, "manifest": true,
+var laterVerbs = map[string]bool{"compose": true, "events": true, "manifest": true,
 	"network": true, "pause": true, "search": true, "stats": true,
 	"unpause": true, "update": true}
 

@@ -6,7 +6,7 @@ var verbs = []*verb{
 	&buildVerb, &runVerb, &psVerb, &rmVerb,
 	// containers
 	&createVerb, &startVerb, &stopVerb, &restartVerb, &killVerb, &pauseVerb, &unpauseVerb, &waitVerb, &attachVerb, &execVerb, &logsVerb,
-	&topVerb, &statsVerb, &updateVerb, &diffVerb, &commitVerb, &exportVerb, &portVerb, &renameVerb, &containerPruneVerb,
+	&topVerb, &statsVerb, &updateVerb, &cpVerb, &diffVerb, &commitVerb, &exportVerb, &portVerb, &renameVerb, &containerPruneVerb,
 	// images
 	&imagesVerb, &pullVerb, &pushVerb, &tagVerb, &rmiVerb, &historyVerb, &saveVerb, &loadVerb, &importVerb,
 	&untagVerb, &imageExistsVerb, &imagePruneVerb,

@@ -19,10 +19,10 @@ _dhow() {
 		esac
 	done
 	case $verb in
-	'') flags='--root --config --help --version' values='--root --config' kind='words:attach bud build builder buildx commit completion container create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait' ;;
+	'') flags='--root --config --help --version' values='--root --config' kind='words:attach bud build builder buildx commit completion container cp create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait' ;;
 	builder) flags=--help kind='words:build prune' ;;
 	buildx) flags=--help kind='words:b build prune' ;;
-	container) flags=--help kind='words:attach commit create diff exec export inspect kill list logs ls pause port prune ps remove rename restart rm run start stats stop top unpause update wait' ;;
+	container) flags=--help kind='words:attach commit cp create diff exec export inspect kill list logs ls pause port prune ps remove rename restart rm run start stats stop top unpause update wait' ;;
 	image) flags=--help kind='words:build exists history import inspect list load ls prune pull push remove rm save tag untag' ;;
 	manifest) flags=--help kind='words:add annotate create exists inspect push remove rm' ;;
 	system) flags=--help kind='words:check df doctor info prune' ;;
@@ -45,6 +45,7 @@ _dhow() {
 	'top' | 'container top') flags='--help' values='' kind='container' ;;
 	'stats' | 'container stats') flags='--all -a --format --no-stream --no-trunc --help' values='--format' kind='container' ;;
 	'update' | 'container update') flags='--blkio-weight --cpu-period --cpu-quota --cpu-shares -c --cpus --cpuset-cpus --cpuset-mems --memory -m --memory-reservation --memory-swap --pids-limit --help' values='--blkio-weight --cpu-period --cpu-quota --cpu-shares -c --cpus --cpuset-cpus --cpuset-mems --memory -m --memory-reservation --memory-swap --pids-limit' kind='container' ;;
+	'cp' | 'container cp') flags='--archive -a --follow-link -L --quiet -q --help' values='' kind='container' ;;
 	'diff' | 'container diff') flags='--help' values='' kind='container' ;;
 	'commit' | 'container commit') flags='--author -a --change -c --message -m --no-pause --pause -p --help' values='--author -a --change -c --message -m' kind='container' ;;
 	'export' | 'container export') flags='--output -o --help' values='--output -o' kind='container' ;;
@@ -92,7 +93,7 @@ _dhow() {
 	'version') flags='--format -f --help' values='--format -f' kind='' ;;
 	'completion') flags='--help' values='' kind='words:bash zsh fish' ;;
 	'man') flags='--help' values='' kind='' ;;
-	'help') flags='--help' values='' kind='words:attach bud build builder buildx commit completion container create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait' ;;
+	'help') flags='--help' values='' kind='words:attach bud build builder buildx commit completion container cp create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait' ;;
 	*) return ;;
 	esac
 	if [[ " $values " == *" $prev "* ]]; then

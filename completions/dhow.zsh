@@ -20,6 +20,7 @@ _dhow() {
 			'commit:Make an image of what a container has changed'
 			'completion:Print completion for a shell'
 			'container:commands for containers'
+			'cp:Copy files between a container and the host'
 			'create:Make a container without starting it'
 			'diff:Show what a container has changed'
 			'doctor:Tell what this host lacks, what is used instead, and the cure'
@@ -76,7 +77,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd b build prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		container)
-			if ((CURRENT == 2)); then compadd attach commit create diff exec export inspect kill list logs ls pause port prune ps remove rename restart rm run start stats stop top unpause update wait; return; fi
+			if ((CURRENT == 2)); then compadd attach commit cp create diff exec export inspect kill list logs ls pause port prune ps remove rename restart rm run start stats stop top unpause update wait; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		image)
 			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
@@ -411,6 +412,16 @@ _dhow() {
 				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :_files' \
 				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :_files' \
 				'*--pids-limit=[Processes and threads at most; -1 is any number]: :_files' \
+				'*: : _dhow_names container'
+			;;
+		'cp'|'container cp')
+			_arguments -s \
+				'*--archive[Keep user and group ids]' \
+				'*-a[Keep user and group ids]' \
+				'*--follow-link[Copy what a symlink SRC leads to]' \
+				'*-L[Copy what a symlink SRC leads to]' \
+				'*--quiet[Show neither progress nor result; that is so when stdout is no terminal]' \
+				'*-q[Show neither progress nor result; that is so when stdout is no terminal]' \
 				'*: : _dhow_names container'
 			;;
 		'diff'|'container diff')
@@ -748,7 +759,7 @@ _dhow() {
 			;;
 		'help')
 			_arguments -s \
-				'*: :(attach bud build builder buildx commit completion container create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait)'
+				'*: :(attach bud build builder buildx commit completion container cp create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait)'
 			;;
 		esac
 		;;

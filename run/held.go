@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,23 @@ func (h *held) Resize(width, height uint16) error { return h.c.box.Resize(width,
 
 // Processes are those in the container.
 func (h *held) Processes() ([]int, error) { return h.c.box.Processes() }
+
+// Root opens the payload's root directory. The payload is asked for after the door to it was opened: a
+// number that was given to another process meanwhile opens nothing.
+func (h *held) Root() (*os.File, error) {
+	pid := h.c.box.Pid()
+	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		if err = h.c.box.Signal(0); err == nil {
+			return os.NewFile(uintptr(fd), "root"), nil
+		}
+		unix.Close(fd)
+	}
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+		err = os.ErrProcessDone
+	}
+	return nil, fmt.Errorf("opening the container's root directory: %w", err)
+}
 
 // coded is a failure with docker's exit status.
 type coded struct {

@@ -26,7 +26,7 @@ var ErrGone = errors.New("container is not running")
 
 // Request asks for one thing; Op says which of the other fields count.
 type Request struct {
-	Op string // "attach", "exec", "signal", "resize", "processes", "usage", "run"
+	Op string // "attach", "exec", "signal", "resize", "processes", "usage", "root", "run"
 
 	Signal        int    `json:",omitempty"` // signal
 	Width, Height uint16 `json:",omitempty"` // resize; exec: the first size

@@ -23,6 +23,8 @@ type Container interface {
 	Processes() ([]int, error)
 	// Usage is what those use of the machine.
 	Usage() (Usage, error)
+	// Root opens the root directory of the payload, by name only; the server closes it.
+	Root() (*os.File, error)
 	// Run executes this binary in a named role in the monitor's namespaces and gives its exit status.
 	Run(ctx context.Context, args []string, files []*os.File) (int, error)
 }
@@ -140,6 +142,14 @@ func (s *Server) serve(conn *net.UnixConn) {
 		}
 	case "exec":
 		s.exec(conn, r, &files)
+	case "root":
+		root, err := s.c.Root()
+		if err != nil {
+			answer(err)
+			return
+		}
+		_ = send(conn, Reply{}, root)
+		root.Close()
 	case "run":
 		status, err := s.c.Run(context.Background(), r.Run, files)
 		reply := refusal(err)

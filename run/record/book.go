@@ -88,7 +88,7 @@ func (b Book) Create(c Container) (*Entry, error) {
 	if e.lock, err = journal.TakeLock(filepath.Join(e.dir, "lock"), true); err != nil {
 		return nil, errors.Join(fmt.Errorf("recording the container: %w", err), os.RemoveAll(e.dir))
 	}
-	if err := e.takeName(names); err != nil {
+	if err := e.takeName(names, false); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(e.dir), e.lock.Unlock())
 	}
 	if err := write(filepath.Join(e.dir, "config.json"), e.Container); err != nil {
@@ -98,8 +98,9 @@ func (b Book) Create(c Container) (*Entry, error) {
 }
 
 // takeName makes the link of a name. A link whose container is gone is from a removal that was cut
-// short and is replaced.
-func (e *Entry) takeName(names string) error {
+// short and is replaced, under the lock of the names, which locked says is held already: two that met
+// it could else remove each other's link.
+func (e *Entry) takeName(names string, locked bool) error {
 	given := e.Name != ""
 	for try := 0; ; try++ {
 		if !given {
@@ -127,7 +128,9 @@ func (e *Entry) takeName(names string) error {
 			return fmt.Errorf("taking the name %q: %w", e.Name, err)
 		}
 		if _, err := os.Lstat(filepath.Join(e.book.Dir, filepath.Base(other))); errors.Is(err, fs.ErrNotExist) && try < 100 {
-			_ = os.Remove(link)
+			if err := e.dropStale(link, locked); err != nil {
+				return fmt.Errorf("taking the name %q: %w", e.Name, err)
+			}
 			continue
 		}
 		if given {
@@ -135,6 +138,33 @@ func (e *Entry) takeName(names string) error {
 				"/"+e.Name, filepath.Base(other), ErrNameTaken)
 		}
 	}
+}
+
+// dropStale removes a name's link if its container is still gone once the lock of the names is held.
+func (e *Entry) dropStale(link string, locked bool) error {
+	if !locked {
+		lock, err := e.book.lockNames()
+		if err != nil {
+			return err
+		}
+		defer lock.Unlock()
+	}
+	other, err := os.Readlink(link)
+	if err != nil {
+		return nil // another one was quicker
+	}
+	if _, err := os.Lstat(filepath.Join(e.book.Dir, filepath.Base(other))); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// lockNames takes the lock under which links of names are removed from others and renamed.
+func (b Book) lockNames() (*journal.Lock, error) {
+	return journal.TakeLock(filepath.Join(b.Dir, "names", ".lock"), true)
 }
 
 // Dir is the container's directory, for its files.

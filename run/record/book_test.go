@@ -136,6 +136,38 @@ func TestNameRace(t *testing.T) {
 	}
 }
 
+// Many at once meet a link whose container is gone: one wins, whoever cleared it away.
+func TestStaleNameRace(t *testing.T) {
+	for range 30 {
+		b := Book{Dir: t.TempDir()}
+		if err := os.Mkdir(filepath.Join(b.Dir, "names"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(NewID(), filepath.Join(b.Dir, "names", "one")); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		won := make(chan string, 50)
+		for range 20 {
+			wg.Go(func() {
+				e, err := b.Create(Container{ID: NewID(), Name: "one"})
+				if err == nil {
+					won <- e.ID
+				} else if !errors.Is(err, ErrNameTaken) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if len(won) != 1 {
+			t.Fatalf("%d won", len(won))
+		}
+		if f, err := b.Find("one"); err != nil || f.ID != <-won {
+			t.Errorf("the name leads to %s, %v", f.ID, err)
+		}
+	}
+}
+
 // A creation that was killed: before its lock, before its config, and one still on its way.
 func TestHalfCreated(t *testing.T) {
 	b := Book{Dir: t.TempDir()}

@@ -116,7 +116,7 @@ func (b Book) Rename(f Found, name string) error {
 	if name == f.Name {
 		return errors.New("Renaming a container with the same name as its current name")
 	}
-	lock, err := journal.TakeLock(filepath.Join(b.Dir, "names", ".lock"), true)
+	lock, err := b.lockNames()
 	if err != nil {
 		return fmt.Errorf("renaming container %s: %w", f.Name, err)
 	}
@@ -127,7 +127,7 @@ func (b Book) Rename(f Found, name string) error {
 	}
 	e := &Entry{Container: now, dir: f.Dir, book: b}
 	e.Name = name
-	if err := e.takeName(filepath.Join(b.Dir, "names")); err != nil {
+	if err := e.takeName(filepath.Join(b.Dir, "names"), true); err != nil {
 		return err
 	}
 	if err := write(filepath.Join(f.Dir, "config.json"), e.Container); err != nil {

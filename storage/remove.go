@@ -246,7 +246,7 @@ func (s *Store) checkUsers(img Image, ref string, o RemoveOptions) error {
 				*p = pinned{}
 			}
 			top := u.Layers[len(u.Layers)-1]
-			(*p)[top] = append((*p)[top], "container:"+u.Container)
+			(*p)[top] = append((*p)[top], containerPin+u.Container)
 			return nil
 		})
 		if err != nil {

@@ -3,8 +3,11 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	cstorage "go.podman.io/storage"
 
@@ -48,6 +51,9 @@ func (s *Store) sweep() ([]string, error) {
 			continue
 		}
 		roots[r.TopLayer] = true
+	}
+	if err := s.dropStalePins(); err != nil {
+		return nil, err
 	}
 	pins, err := s.pins().Read()
 	if err != nil {
@@ -112,6 +118,44 @@ type pinned map[string][]string
 // pins is not flushed: who finds a cached layer gone makes it again.
 func (s *Store) pins() journal.File[pinned] {
 	return journal.File[pinned]{Path: filepath.Join(s.opts.Dir, "pins.json"), Version: 1, Lossy: true}
+}
+
+// containerPin is how the owner of a pin begins that keeps the layers of a container, whose image was
+// removed by force.
+const containerPin = "container:"
+
+// dropStalePins ends the pins of containers that are gone: who removes itself at its end, or was killed
+// while it did, does not come to that.
+func (s *Store) dropStalePins() error {
+	stale := func(owner string) bool {
+		id, ok := strings.CutPrefix(owner, containerPin)
+		if !ok {
+			return false
+		}
+		_, err := os.Lstat(filepath.Join(s.opts.Dir, "containers", filepath.Base(id)))
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	now, err := s.pins().Read()
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, owners := range now {
+		found = found || slices.ContainsFunc(owners, stale)
+	}
+	if !found {
+		return nil
+	}
+	return s.pins().Update(func(p *pinned) error {
+		for id, owners := range *p {
+			if owners = slices.DeleteFunc(owners, stale); len(owners) == 0 {
+				delete(*p, id)
+			} else {
+				(*p)[id] = owners
+			}
+		}
+		return nil
+	})
 }
 
 // Pin keeps a layer, and those below it, on behalf of owner ("cache"): removal of images leaves it.

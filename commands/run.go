@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -29,7 +30,10 @@ command is not found, 126 when it can not be invoked, 125 when dhow failed.
 
 A published port is open on every address of the host unless one is named, as in -p 127.0.0.1:8080:80.
 The container sees its clients' own addresses, and clients of the host's loopback device as the gateway.
-The host itself is host.docker.internal; what listens on its loopback device alone is out of reach.`,
+The host itself is host.docker.internal; what listens on its loopback device alone is out of reach.
+
+--privileged takes away what dhow itself restricts. It gives no right the caller has not got: a user's container
+stays a user's.`,
 	later: laterRunFlags,
 	min:   1, max: -1, stop: true, names: anImage,
 	flags: runFlags,
@@ -37,14 +41,11 @@ The host itself is host.docker.internal; what listens on its loopback device alo
 }
 
 // laterRunFlags are docker's flags of run and create that are not there yet.
-const laterRunFlags = `annotation a/attach blkio-weight-device cpu-count cpu-percent device device-cgroup-rule
-disable-content-trust gpus health-cmd health-interval health-retries health-start-interval
-health-start-period health-timeout io-maxbandwidth io-maxiops ip ip6 ipc isolation link link-local-ip
-mac-address net-alias network-alias no-healthcheck pid privileged restart runtime storage-opt
-use-api-socket userns uts`
+const laterRunFlags = `blkio-weight-device health-cmd health-interval health-retries health-start-interval health-start-period
+health-timeout no-healthcheck restart`
 
 func runFlags() []cli.Flag {
-	return append(runLimitFlags(), []cli.Flag{
+	return slices.Concat(runLimitFlags(), moreRunFlags(), []cli.Flag{
 		list("add-host", "", "`name:ip` Add a line to /etc/hosts"),
 		list("cap-add", "", "Add a `capability`"),
 		list("cap-drop", "", "Drop a `capability`, or ALL"),
@@ -59,7 +60,7 @@ func runFlags() []cli.Flag {
 		list("env", "e", "`NAME=value` Set a variable; NAME alone takes it from the environment"),
 		list("env-file", "", "Read variables from a `file`"),
 		list("expose", "", "Make a `port` known, as EXPOSE of an image does: 80, 53/udp, 8000-8010"),
-		list("group-add", "", "Join one more `group`"),
+		list("group-add", "", "Join one more `group`; keep-groups keeps the caller's"),
 		text("hostname", "h", "`name` Host name"),
 		yes("init", "", "Run an init that passes signals on and reaps processes"),
 		yes("interactive", "i", "Keep stdin open"),
@@ -69,15 +70,15 @@ func runFlags() []cli.Flag {
 		list("log-opt", "", "`key=value` Bound the log: max-size=10m, max-file=3"),
 		list("mount", "", "`key=value,…` Mount something: type=bind|volume|tmpfs|image,src=…,dst=…[,ro]"),
 		text("name", "", "`name` Name of the container"),
-		also(text("network", "", "`mode` Network: bridge (a private one, the default), none or host"), "net"),
+		also(text("network", "", "`mode` Network: bridge (a private one, the default), none, host or container:NAME"), "net"),
 		text("platform", "", "`os/arch[/variant]` Platform of the image"),
-		textOr("pull", "", "missing", "`policy` Pull the image before: always, missing or never"),
+		textOr("pull", "", "missing", "`policy` Pull the image before: always, missing, newer or never"),
 		list("publish", "p", "`[ip:][host:]port` Open a port of the host that leads to one of the container; 53/udp for UDP"),
 		yes("publish-all", "P", "Publish every exposed port to a free one of the host"),
 		yes("quiet", "q", "Show no progress of a pull"),
 		yes("read-only", "", "Mount the root filesystem read-only"),
 		yes("rm", "", "Remove the container when it ends"),
-		list("security-opt", "", "Security `option`: no-new-privileges, seccomp=unconfined|FILE"),
+		list("security-opt", "", "Security `option`: no-new-privileges, seccomp=unconfined|FILE, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, proc-opts=OPTIONS"),
 		text("shm-size", "", "`size` Size of /dev/shm"),
 		&cli.BoolFlag{Name: "sig-proxy", Value: true, Usage: "Pass signals on to the container"},
 		text("stop-signal", "", "`signal` Signal that stops the container"),
@@ -87,11 +88,11 @@ func runFlags() []cli.Flag {
 		yes("tty", "t", "Give the container a terminal"),
 		list("ulimit", "", "`name=soft[:hard]` Set a limit"),
 		text("user", "u", "`user[:group]` Run as this user, by name or number"),
-		list("volume", "v", "`source:path[:ro]` Mount a directory or volume"),
+		list("volume", "v", "`source:path[:options]` Mount a directory or volume: ro, nocopy, O (changes are thrown away), U (its owner becomes the user)"),
 		text("volume-driver", "", "`driver` Driver of new volumes: local"),
 		list("volumes-from", "", "`container[:ro]` Mount the volumes and directories of a container too"),
 		text("workdir", "w", "Working `directory`"),
-	}...)
+	})
 }
 
 func runRun(c *call) error {
@@ -101,7 +102,14 @@ func runRun(c *call) error {
 			id, err = run.Detach(c.cancellable(), o)
 			return err
 		}
-		if o.Terminal && (ui.Terminal(os.Stdin) || ui.Terminal(c.out)) {
+		if err := attachOnly(&o); err != nil {
+			return err
+		}
+		if feeds(o) {
+			id, err = c.feed(o)
+			return err
+		}
+		if o.Terminal && (ui.Terminal(os.Stdin) || ui.Terminal(c.out)) || o.Joins() {
 			status, err = c.runOnTerminal(o)
 			return err
 		}
@@ -132,9 +140,9 @@ func (c *call) runOnTerminal(o run.Options) (int, error) {
 		return 125, err
 	}
 	proxy := c.Bool("sig-proxy")
-	who := monitor.Caller{Out: c.out, Err: c.err, Keys: keys, SigProxy: proxy, SigProxyTerminal: proxy}
+	who := monitor.Caller{Out: o.Stdout, Err: o.Stderr, Keys: keys, SigProxy: proxy, SigProxyTerminal: proxy}
 	if o.Interactive {
-		who.In = os.Stdin
+		who.In = o.Stdin
 	}
 	return run.RunAttached(context.Background(), o, who)
 }
@@ -153,10 +161,13 @@ func (c *call) withImage(do func(run.Options) error) error {
 		return explain.Tool(err)
 	}
 	o.Dir, o.Mapping, o.Warn = p.store, p.mapping, c.warn
+	if err := c.replaced(o); err != nil {
+		return explain.Tool(err)
+	}
 	// The image is asked for only when it is missing: what is there starts without a second look.
 	o.Pull = string(storage.PullNever)
 	if policy == storage.PullAlways {
-		if err := c.pullFor(o, true); err != nil {
+		if err := c.pullFor(o, true); err != nil && !c.makesDo(o) {
 			return explain.Tool(err)
 		}
 	}
@@ -224,7 +235,7 @@ func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
 	policy := storage.PullPolicy(c.text("pull"))
 	switch policy {
 	case storage.PullAlways, storage.PullMissing, storage.PullNever:
-	case "true":
+	case "true", "newer": // newer makes do with what is there when there is nothing to be had
 		policy = storage.PullAlways
 	default:
 		return o, "", explain.Usage(fmt.Errorf("invalid pull option: %q: must be one of \"always\", \"missing\" or \"never\"", policy))
@@ -232,7 +243,10 @@ func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
 	if err := c.noOldLimits(); err != nil {
 		return o, "", err
 	}
-	var err error
+	err := c.moreRunOptions(&o)
+	if err != nil {
+		return o, "", err
+	}
 	if o.StopTimeout, err = c.seconds("stop-timeout"); err != nil {
 		return o, "", err
 	}

@@ -119,6 +119,9 @@ _dhow() {
 		'run'|'container run')
 			_arguments -s \
 				'*--add-host=[Add a line to /etc/hosts]: :_files' \
+				'*--annotation=[Add an annotation to the runtime'\''s specification]: :_files' \
+				'*--attach=[Connect only to this one  stdin, stdout, stderr]: :_files' \
+				'*-a+[Connect only to this one  stdin, stdout, stderr]: :_files' \
 				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :_files' \
 				'*--cap-add=[Add a capability]: :_files' \
 				'*--cap-drop=[Drop a capability, or ALL]: :_files' \
@@ -135,6 +138,7 @@ _dhow() {
 				'*--detach[Run in the background and print the container'\''s id]' \
 				'*-d[Run in the background and print the container'\''s id]' \
 				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :_files' \
+				'*--device=[Give a device of the host, or a directory of them, that the caller may open]: :_files' \
 				'*--device-read-bps=[Bytes a second read from a device at most  /dev/sda 1mb]: :_files' \
 				'*--device-read-iops=[Reads a second from a device at most]: :_files' \
 				'*--device-write-bps=[Bytes a second written to a device at most]: :_files' \
@@ -147,13 +151,16 @@ _dhow() {
 				'*--env=[Set a variable; NAME alone takes it from the environment]: :_files' \
 				'*-e+[Set a variable; NAME alone takes it from the environment]: :_files' \
 				'*--env-file=[Read variables from a file]: :_files' \
+				'*--env-host[Pass all of the caller'\''s variables on]' \
 				'*--expose=[Make a port known, as EXPOSE of an image does  80, 53/udp, 8000-8010]: :_files' \
-				'*--group-add=[Join one more group]: :_files' \
+				'*--group-add=[Join one more group; keep-groups keeps the caller'\''s]: :_files' \
 				'*--hostname=[Host name]: :_files' \
 				'*-h+[Host name]: :_files' \
+				'*--http-proxy[Pass the proxies of the configuration on (default true)]' \
 				'*--init[Run an init that passes signals on and reaps processes]' \
 				'*--interactive[Keep stdin open]' \
 				'*-i[Keep stdin open]' \
+				'*--ipc=[Shared memory and queues  private, shareable, none, host or container NAME]: :_files' \
 				'*--label=[Set metadata]: :_files' \
 				'*-l+[Set metadata]: :_files' \
 				'*--label-file=[Read labels from a file]: :_files' \
@@ -165,33 +172,42 @@ _dhow() {
 				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :_files' \
 				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :_files' \
 				'*--name=[Name of the container]: :_files' \
-				'*--network=[Network  bridge (a private one, the default), none or host]: :(bridge none host)' \
+				'*--network=[Network  bridge (a private one, the default), none, host or container NAME]: :(bridge none host)' \
+				'*--no-hosts[Leave the image'\''s /etc/hosts]' \
 				'*--oom-score-adj=[How likely the kernel kills it when memory is used up, -1000 to 1000]: :_files' \
+				'*--pid=[Processes  private, host or container NAME]: :_files' \
 				'*--pids-limit=[Processes and threads at most; -1 is any number]: :_files' \
 				'*--platform=[Platform of the image]: :_files' \
+				'*--privileged[Give all capabilities, all devices the caller may open, and hide nothing]' \
 				'*--publish=[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
 				'*-p+[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
 				'*--publish-all[Publish every exposed port to a free one of the host]' \
 				'*-P[Publish every exposed port to a free one of the host]' \
-				'*--pull=[Pull the image before  always, missing or never (default "missing")]: :(always missing never)' \
+				'*--pull=[Pull the image before  always, missing, newer or never (default "missing")]: :(always missing never)' \
 				'*--quiet[Show no progress of a pull]' \
 				'*-q[Show no progress of a pull]' \
 				'*--read-only[Mount the root filesystem read-only]' \
+				'*--replace[Remove a container that has the name before]' \
 				'*--rm[Remove the container when it ends]' \
-				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE]: :_files' \
+				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, proc-opts=OPTIONS]: :_files' \
 				'*--shm-size=[Size of /dev/shm]: :_files' \
 				'*--sig-proxy[Pass signals on to the container (default true)]' \
 				'*--stop-signal=[Signal that stops the container]: :_files' \
 				'*--stop-timeout=[Time between the stop signal and the kill]: :_files' \
 				'*--sysctl=[Set a kernel parameter]: :_files' \
+				'*--timeout=[Kill the container when it has run this long]: :_files' \
 				'*--tmpfs=[Mount a tmpfs]: :_files' \
 				'*--tty[Give the container a terminal]' \
 				'*-t[Give the container a terminal]' \
 				'*--ulimit=[Set a limit]: :_files' \
+				'*--umask=[The umask of the container'\''s process]: :_files' \
+				'*--unsetenv=[Take a variable of the image away]: :_files' \
 				'*--user=[Run as this user, by name or number]: :_files' \
 				'*-u+[Run as this user, by name or number]: :_files' \
-				'*--volume=[Mount a directory or volume]: :_files' \
-				'*-v+[Mount a directory or volume]: :_files' \
+				'*--userns=[User namespace  host (the default), or keep-id( uid=N,gid=N) to see the caller'\''s own ids]: :_files' \
+				'*--uts=[Host name  private or host]: :_files' \
+				'*--volume=[Mount a directory or volume  ro, nocopy, O (changes are thrown away), U (its owner becomes the user)]: :_files' \
+				'*-v+[Mount a directory or volume  ro, nocopy, O (changes are thrown away), U (its owner becomes the user)]: :_files' \
 				'*--volume-driver=[Driver of new volumes  local]: :_files' \
 				'*--volumes-from=[Mount the volumes and directories of a container too]: :_files' \
 				'*--workdir=[Working directory]: :_files' \
@@ -226,6 +242,9 @@ _dhow() {
 		'create'|'container create')
 			_arguments -s \
 				'*--add-host=[Add a line to /etc/hosts]: :_files' \
+				'*--annotation=[Add an annotation to the runtime'\''s specification]: :_files' \
+				'*--attach=[Connect only to this one  stdin, stdout, stderr]: :_files' \
+				'*-a+[Connect only to this one  stdin, stdout, stderr]: :_files' \
 				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :_files' \
 				'*--cap-add=[Add a capability]: :_files' \
 				'*--cap-drop=[Drop a capability, or ALL]: :_files' \
@@ -239,6 +258,7 @@ _dhow() {
 				'*--cpus=[Processors at most  1.5]: :_files' \
 				'*--cpuset-cpus=[Run on these processors alone  0-2,4]: :_files' \
 				'*--cpuset-mems=[Use these memory nodes alone]: :_files' \
+				'*--device=[Give a device of the host, or a directory of them, that the caller may open]: :_files' \
 				'*--device-read-bps=[Bytes a second read from a device at most  /dev/sda 1mb]: :_files' \
 				'*--device-read-iops=[Reads a second from a device at most]: :_files' \
 				'*--device-write-bps=[Bytes a second written to a device at most]: :_files' \
@@ -251,13 +271,16 @@ _dhow() {
 				'*--env=[Set a variable; NAME alone takes it from the environment]: :_files' \
 				'*-e+[Set a variable; NAME alone takes it from the environment]: :_files' \
 				'*--env-file=[Read variables from a file]: :_files' \
+				'*--env-host[Pass all of the caller'\''s variables on]' \
 				'*--expose=[Make a port known, as EXPOSE of an image does  80, 53/udp, 8000-8010]: :_files' \
-				'*--group-add=[Join one more group]: :_files' \
+				'*--group-add=[Join one more group; keep-groups keeps the caller'\''s]: :_files' \
 				'*--hostname=[Host name]: :_files' \
 				'*-h+[Host name]: :_files' \
+				'*--http-proxy[Pass the proxies of the configuration on (default true)]' \
 				'*--init[Run an init that passes signals on and reaps processes]' \
 				'*--interactive[Keep stdin open]' \
 				'*-i[Keep stdin open]' \
+				'*--ipc=[Shared memory and queues  private, shareable, none, host or container NAME]: :_files' \
 				'*--label=[Set metadata]: :_files' \
 				'*-l+[Set metadata]: :_files' \
 				'*--label-file=[Read labels from a file]: :_files' \
@@ -269,32 +292,41 @@ _dhow() {
 				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :_files' \
 				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :_files' \
 				'*--name=[Name of the container]: :_files' \
-				'*--network=[Network  bridge (a private one, the default), none or host]: :(bridge none host)' \
+				'*--network=[Network  bridge (a private one, the default), none, host or container NAME]: :(bridge none host)' \
+				'*--no-hosts[Leave the image'\''s /etc/hosts]' \
 				'*--oom-score-adj=[How likely the kernel kills it when memory is used up, -1000 to 1000]: :_files' \
+				'*--pid=[Processes  private, host or container NAME]: :_files' \
 				'*--pids-limit=[Processes and threads at most; -1 is any number]: :_files' \
 				'*--platform=[Platform of the image]: :_files' \
+				'*--privileged[Give all capabilities, all devices the caller may open, and hide nothing]' \
 				'*--publish=[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
 				'*-p+[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
 				'*--publish-all[Publish every exposed port to a free one of the host]' \
 				'*-P[Publish every exposed port to a free one of the host]' \
-				'*--pull=[Pull the image before  always, missing or never (default "missing")]: :(always missing never)' \
+				'*--pull=[Pull the image before  always, missing, newer or never (default "missing")]: :(always missing never)' \
 				'*--quiet[Show no progress of a pull]' \
 				'*-q[Show no progress of a pull]' \
 				'*--read-only[Mount the root filesystem read-only]' \
+				'*--replace[Remove a container that has the name before]' \
 				'*--rm[Remove the container when it ends]' \
-				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE]: :_files' \
+				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, proc-opts=OPTIONS]: :_files' \
 				'*--shm-size=[Size of /dev/shm]: :_files' \
 				'*--stop-signal=[Signal that stops the container]: :_files' \
 				'*--stop-timeout=[Time between the stop signal and the kill]: :_files' \
 				'*--sysctl=[Set a kernel parameter]: :_files' \
+				'*--timeout=[Kill the container when it has run this long]: :_files' \
 				'*--tmpfs=[Mount a tmpfs]: :_files' \
 				'*--tty[Give the container a terminal]' \
 				'*-t[Give the container a terminal]' \
 				'*--ulimit=[Set a limit]: :_files' \
+				'*--umask=[The umask of the container'\''s process]: :_files' \
+				'*--unsetenv=[Take a variable of the image away]: :_files' \
 				'*--user=[Run as this user, by name or number]: :_files' \
 				'*-u+[Run as this user, by name or number]: :_files' \
-				'*--volume=[Mount a directory or volume]: :_files' \
-				'*-v+[Mount a directory or volume]: :_files' \
+				'*--userns=[User namespace  host (the default), or keep-id( uid=N,gid=N) to see the caller'\''s own ids]: :_files' \
+				'*--uts=[Host name  private or host]: :_files' \
+				'*--volume=[Mount a directory or volume  ro, nocopy, O (changes are thrown away), U (its owner becomes the user)]: :_files' \
+				'*-v+[Mount a directory or volume  ro, nocopy, O (changes are thrown away), U (its owner becomes the user)]: :_files' \
 				'*--volume-driver=[Driver of new volumes  local]: :_files' \
 				'*--volumes-from=[Mount the volumes and directories of a container too]: :_files' \
 				'*--workdir=[Working directory]: :_files' \

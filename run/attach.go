@@ -25,14 +25,20 @@ func StartAttached(ctx context.Context, o Options, name string, c monitor.Caller
 	if !f.OpenStdin {
 		c.In = nil
 	}
-	if f, err = o.start(f.ID, theirs, c.In != nil); err != nil {
+	watch, err := o.book().Watch(f)
+	if err != nil {
 		theirs.Close()
 		ours.Close()
 		return 125, err
 	}
+	if f, err = o.start(f.ID, theirs, c.In != nil); err != nil {
+		theirs.Close()
+		ours.Close()
+		watch.Close()
+		return 125, err
+	}
 	theirs.Close()
-	f.State.Status = record.Running
-	return exitOf(ctx, o.book(), f, c.Follow(ctx, f.Dir, ours, f.Terminal))
+	return exitOf(ctx, watch, c.Follow(ctx, f.Dir, ours, f.Terminal))
 }
 
 // RunAttached is Run with a monitor of its own between the container and the caller, so that the person
@@ -54,14 +60,20 @@ func RunAttached(ctx context.Context, o Options, c monitor.Caller) (int, error) 
 		Dir: o.Dir, ID: f.ID, Mapping: o.Mapping, New: true, CIDFile: o.CIDFile,
 		Attached: true, Stdin: c.In != nil,
 	}
+	watch, err := o.book().Watch(f)
+	if err != nil {
+		ours.Close()
+		theirs.Close()
+		return 125, errors.Join(err, made.discard())
+	}
 	err = handOver(h, made.entry, theirs)
 	theirs.Close()
 	if err != nil {
 		ours.Close()
+		watch.Close()
 		return 125, err
 	}
-	f.State.Status = record.Running
-	return exitOf(ctx, o.book(), f, c.Follow(ctx, f.Dir, ours, f.Terminal))
+	return exitOf(ctx, watch, c.Follow(ctx, f.Dir, ours, f.Terminal))
 }
 
 // Attach connects the caller to a running container and gives its exit status when it has ended.
@@ -69,13 +81,19 @@ func Attach(ctx context.Context, b record.Book, f record.Found, c monitor.Caller
 	if !f.OpenStdin {
 		c.In = nil
 	}
-	return exitOf(ctx, b, f, monitor.Attach(ctx, f.Dir, c))
-}
-
-func exitOf(ctx context.Context, b record.Book, f record.Found, err error) (int, error) {
+	watch, err := b.Watch(f)
 	if err != nil {
 		return 125, err
 	}
-	status, err := b.Wait(ctx, f)
-	return status, err
+	return exitOf(ctx, watch, monitor.Attach(ctx, f.Dir, c))
+}
+
+// exitOf is the exit status of a container that the caller has followed to its end, or what kept it
+// from that.
+func exitOf(ctx context.Context, w *record.Watch, err error) (int, error) {
+	if err != nil {
+		w.Close()
+		return 125, err
+	}
+	return w.Wait(ctx)
 }

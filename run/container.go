@@ -33,6 +33,7 @@ type container struct {
 	held      []*storage.Chain  // of mounted images, until the record names them
 	layerDirs map[string]string // of mounted images' layers, by id
 	placed    placed
+	shm       string // where shareable memory is mounted
 	entry     *record.Entry
 	work      *working.Work
 	initDir   string // where this binary is shown for --init
@@ -55,7 +56,7 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 		Image: o.Image, ImageID: chain.Image.ID, Labels: w.labels,
 		Terminal: o.Terminal, OpenStdin: o.Interactive, AutoRemove: o.Remove, ReadOnly: o.ReadOnly, Init: o.Init,
 		CapAdd: o.CapAdd, CapDrop: o.CapDrop, SecurityOpt: o.SecurityOpt,
-		Network: string(w.network.Mode), Hostname: w.Hostname,
+		Network: w.networkName(), Hostname: w.Hostname,
 		User: o.User, WorkingDir: o.WorkingDir, StopSignal: o.StopSignal, StopTimeout: o.StopTimeout,
 		Limits: w.Limits, CgroupParent: w.cgroupParent, CgroupNS: o.CgroupNS,
 		LogDriver: o.LogDriver, LogOptions: w.logOptions, StdinOnce: o.Interactive && !o.Detached,
@@ -108,7 +109,7 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 		}
 		c.held = nil
 	}()
-	rec.Asked = o.asked()
+	rec.Asked = o.asked(w)
 	if c.entry, err = o.book().Create(rec); err != nil {
 		return nil, err
 	}
@@ -161,7 +162,7 @@ func (c *container) start(ctx context.Context) error {
 		return err
 	}
 	host := spec.Host{ID: c.entry.ID, Mapping: c.o.Mapping, Rootfs: c.work.Merged()}
-	if c.w.HostNetwork {
+	if c.w.HostNetwork || c.w.HostUTS {
 		host.Hostname, _ = os.Hostname()
 	}
 	if c.w.Init {
@@ -178,8 +179,23 @@ func (c *container) start(ctx context.Context) error {
 	if host.Files, err = c.writeFiles(); err != nil {
 		return err
 	}
+	if err := c.shareMemory(&host); err != nil {
+		return err
+	}
+	joined, err := c.join(&host)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, f := range joined {
+			f.Close()
+		}
+	}()
 	w := c.w.Wishes
 	w.Mounts = c.placed.mounts
+	if w.Privileged {
+		w.Devices = append(slices.Clone(w.Devices), hostDevices(w.Devices)...)
+	}
 	s, p, err := spec.Make(specImage(c.img.Config), w, host)
 	if err != nil {
 		return err
@@ -199,6 +215,7 @@ func (c *container) start(ctx context.Context) error {
 	request := sandbox.Request{
 		ID: c.entry.ID, StateDir: c.stateDir(),
 		Rootfs: c.work.Merged(), Spec: s, Mapping: c.o.Mapping, Stdio: stdio, Owners: c.owners,
+		Devices: w.Privileged,
 	}
 	if c.w.network.Mode == network.Private {
 		if err := network.Check(); err != nil {
@@ -210,8 +227,11 @@ func (c *container) start(ctx context.Context) error {
 	}
 	request.CgroupParent = c.w.cgroupParent
 	request.Ready = c.recordStart
-	c.box, err = sandbox.Start(ctx, request)
-	return err
+	if c.box, err = sandbox.Start(ctx, request); err != nil {
+		return err
+	}
+	c.limitTime()
+	return nil
 }
 
 // recordStart notes the running process before its payload starts, so that nobody sees a payload at
@@ -235,6 +255,9 @@ func (c *container) startOwners(p spec.Process) error {
 		Mapping: c.o.Mapping, Rootfs: c.work.Merged(), Upper: c.work.Upper(),
 		Table: filepath.Join(c.entry.Dir(), "table"),
 		UID:   p.UID, GID: p.GID, Groups: p.Groups, Binds: p.Binds,
+	}
+	if k := c.w.KeepID; k != nil {
+		cfg.Caller = ownership.Owner{UID: k.UID, GID: k.GID}
 	}
 	for _, l := range slices.Backward(c.layers) {
 		cfg.Lowers = append(cfg.Lowers, ownership.LayerRef{Dir: l.Dir, Links: l.Links})
@@ -319,6 +342,10 @@ func (c *container) teardown() error {
 		errs = append(errs, unix.Unmount(c.initDir, unix.MNT_DETACH)) // with the view of the binary in it
 	}
 	errs = append(errs, c.placed.close())
+	if c.shm != "" {
+		errs = append(errs, unix.Unmount(c.shm, unix.MNT_DETACH))
+		c.shm = ""
+	}
 	if c.work != nil {
 		errs = append(errs, c.work.Unmount())
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/rootless/reexec"
+	"github.com/dhow-containers/dhow/run/monitor"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/sandbox"
 )
@@ -138,20 +139,17 @@ func handOver(h handover, e *record.Entry, first *net.UnixConn) (err error) {
 	ours, theirs := os.NewFile(uintptr(fds[0]), "monitor"), os.NewFile(uintptr(fds[1]), "monitor")
 	defer ours.Close()
 	defer theirs.Close()
-	cmd := reexec.Command(context.Background(), roleMonitor)
-	cmd.Dir = "/"
-	cmd.Env = monitorEnv(os.Environ())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.ExtraFiles = []*os.File{e.LockFile(), theirs}
+	files := []*os.File{e.LockFile(), theirs}
 	if first != nil {
 		f, err := first.File()
 		if err != nil {
 			return fmt.Errorf("starting the container's monitor: %w", err)
 		}
 		defer f.Close()
-		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+		files = append(files, f)
 	}
-	if err := cmd.Start(); err != nil {
+	process, err := h.spawn(e, files)
+	if err != nil {
 		return fmt.Errorf("starting the container's monitor: %w", err)
 	}
 	theirs.Close()
@@ -162,18 +160,49 @@ func handOver(h handover, e *record.Entry, first *net.UnixConn) (err error) {
 	err = json.NewDecoder(io.LimitReader(ours, 1<<20)).Decode(&answer)
 	if err != nil {
 		// It was killed, or could not begin.
-		state, werr := cmd.Process.Wait()
-		if werr == nil {
-			err = errors.New(state.String())
+		if process != nil {
+			state, werr := process.Wait()
+			if werr == nil {
+				err = errors.New(state.String())
+			}
 		}
 		return fmt.Errorf("starting the container: its monitor ended: %w", err)
 	}
 	if answer.Error != "" {
-		_, _ = cmd.Process.Wait()
+		if process != nil {
+			_, _ = process.Wait()
+		}
 		return &sandbox.StartError{Status: answer.Code, Err: curable{errors.New(answer.Error), answer.Cure}}
 	}
-	_ = cmd.Process.Release()
+	if process != nil {
+		_ = process.Release()
+	}
 	return nil
+}
+
+// spawn starts the monitor: as a child of this process, or by the monitor of the container whose
+// namespaces it is to join, which gives no process.
+func (h handover) spawn(e *record.Entry, files []*os.File) (*os.Process, error) {
+	if ids := donors(e.Asked); len(ids) > 0 {
+		f, err := Options{Dir: h.Dir}.book().Find(ids[0])
+		if err != nil {
+			return nil, noSuch(err, ids[0])
+		}
+		err = monitor.Spawn(f.Dir, roleMonitor, files...)
+		if errors.Is(err, monitor.ErrGone) {
+			err = fmt.Errorf("cannot join a non running container: %s", f.Name)
+		}
+		return nil, err
+	}
+	cmd := reexec.Command(context.Background(), roleMonitor)
+	cmd.Dir = "/"
+	cmd.Env = monitorEnv(os.Environ())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.ExtraFiles = files
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return cmd.Process, nil
 }
 
 // monitorEnv is the part of the environment a monitor has use for. The rest may hold secrets, which

@@ -14,7 +14,7 @@ func (c *container) writeFiles() (map[string]string, error) {
 	hostname := c.w.Hostname
 	if hostname == "" {
 		hostname = c.entry.ID[:12]
-		if c.w.HostNetwork {
+		if c.w.HostNetwork || c.w.HostUTS {
 			hostname, _ = os.Hostname()
 		}
 	}
@@ -27,6 +27,9 @@ func (c *container) writeFiles() (map[string]string, error) {
 		"/etc/hostname":    network.HostnameFile(hostname),
 		"/etc/resolv.conf": network.ResolvConf(c.w.network),
 	} {
+		if target == "/etc/hosts" && c.w.NoHosts {
+			continue
+		}
 		path := filepath.Join(c.entry.Dir(), filepath.Base(target))
 		err := os.WriteFile(path, content, 0o644)
 		if err == nil {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -66,7 +67,7 @@ func (h *held) Exec(_ context.Context, e monitor.Exec, files [3]*os.File, width,
 	w := h.c.w.Wishes
 	w.EntrypointSet, w.Entrypoint, w.Args = true, nil, e.Args
 	w.Env = append(append([]string(nil), w.Env...), e.Env...)
-	w.Init, w.Terminal, w.Mounts = false, e.Terminal, nil
+	w.Init, w.Terminal, w.Mounts, w.Devices = false, e.Terminal, nil, nil
 	w.Limits = limit.Limits{} // the group's, which the process joins
 	if e.WorkingDir != "" {
 		w.WorkingDir = e.WorkingDir
@@ -74,14 +75,14 @@ func (h *held) Exec(_ context.Context, e monitor.Exec, files [3]*os.File, width,
 	if e.User != "" {
 		w.User = e.User
 	}
-	if e.Privileged {
+	if e.Privileged && !w.Privileged {
 		if h.c.o.Mapping.Kind == idmap.Single {
 			return nil, coded{errors.New("exec --privileged needs subordinate ids: a single user's container has one set of capabilities"), 125}
 		}
 		w.CapAdd, w.CapDrop = []string{"ALL"}, nil
 	}
 	host := spec.Host{ID: h.c.entry.ID, Mapping: h.c.o.Mapping, Rootfs: h.c.work.Merged()}
-	if w.HostNetwork {
+	if w.HostNetwork || w.HostUTS {
 		host.Hostname, _ = os.Hostname()
 	}
 	s, p, err := spec.Make(specImage(h.c.img.Config), w, host)
@@ -105,6 +106,23 @@ func (h *held) Exec(_ context.Context, e monitor.Exec, files [3]*os.File, width,
 		return nil, err
 	}
 	return j, nil
+}
+
+// Spawn starts the monitor of a container that is to have namespaces of this one: in its user
+// namespace, with a mount namespace of its own.
+func (h *held) Spawn(args []string, files []*os.File) error {
+	if len(args) != 1 || args[0] != roleMonitor {
+		return errors.New("no role")
+	}
+	cmd := reexec.Command(context.Background(), roleMonitor)
+	cmd.Dir, cmd.ExtraFiles = "/", files
+	cmd.Env = monitorEnv(os.Environ())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Unshareflags: syscall.CLONE_NEWNS}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting a monitor: %w", err)
+	}
+	go func() { _ = cmd.Wait() }()
+	return nil
 }
 
 // Run executes a role in the monitor's namespaces, where the container's filesystem is mounted.

@@ -26,8 +26,9 @@ import (
 // Role is the monitor of one detached container, for the table of roles in main.go: it reports false
 // when something else is meant, and does not return otherwise.
 //
-// It is started by run -d and start in the namespaces of that command, with a session of its own, no
-// terminal, and stdio on the null device. It holds the container's lock, network stack, ownership
+// It is started by run -d and start in the namespaces of that command, or by the monitor of a container
+// whose namespaces this one joins, in that one's user namespace and a mount namespace of its own. It has
+// a session of its own, no terminal, and stdio on the null device. It holds the container's lock, network stack, ownership
 // supervisor, log and door, and ends when the container has. SIGTERM stops the container. Killed, it
 // takes the container along; the record then reads as exited with 137, and what is left on disk goes
 // with rm.
@@ -111,6 +112,11 @@ func begin(lock *os.File, h handover) (_ *container, _ *service, err error) {
 	c, err := h.container(e)
 	if err != nil {
 		return nil, nil, err
+	}
+	if c.w.Join.Any() {
+		if err := leaveOthers(c.o.book().Dir, e.Dir(), c.w.Join); err != nil {
+			return nil, nil, err
+		}
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Ignore(unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)

@@ -50,12 +50,29 @@ type Options struct {
 	CapAdd, CapDrop []string
 	SecurityOpt     []string // "no-new-privileges[:true|false]", "seccomp=unconfined|PATH|builtin"
 	Init            bool
-	Ulimits         []string // "nofile=1024:4096"
-	Sysctls         []string // "net.core.somaxconn=1024"
-	StopSignal      string   // "SIGTERM", "15"
-	StopTimeout     *int     // --stop-timeout in seconds; nil is the image's, then 10
-	LogDriver       string   // --log-driver: "", "json-file", "none"
-	LogOptions      []string // --log-opt: "max-size=10m"
+	// Privileged is --privileged; Devices are "/dev/x[:/dev/y][:rwm]".
+	Privileged bool
+	Devices    []string
+	// Whose namespaces the container gets: "", "host", "container:NAME" and what else each has.
+	PID, IPC, UTS, Userns string
+	Annotations           []string // "key=value"
+	// Attached are the streams of -a, for inspect; the caller has connected what it says.
+	Attached []string
+
+	// Of podman's flags: the caller's variables are the weakest, UnsetEnv are taken away, Umask is
+	// octal, TimeoutSeconds is the payload's life (0: no limit), NoHosts leaves the image's /etc/hosts.
+	HostEnv        bool
+	UnsetEnv       []string
+	Umask          string
+	TimeoutSeconds int
+	NoHosts        bool
+
+	Ulimits     []string // "nofile=1024:4096"
+	Sysctls     []string // "net.core.somaxconn=1024"
+	StopSignal  string   // "SIGTERM", "15"
+	StopTimeout *int     // --stop-timeout in seconds; nil is the image's, then 10
+	LogDriver   string   // --log-driver: "", "json-file", "none"
+	LogOptions  []string // --log-opt: "max-size=10m"
 
 	Limits       limit.Flags // --memory, --cpus…
 	CgroupParent string      // --cgroup-parent: a path in the hierarchy of control groups

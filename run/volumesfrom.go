@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/spec"
 )
 
@@ -44,11 +43,8 @@ func (c *container) takeOver() error {
 			return err
 		}
 		f, err := c.o.book().Find(name)
-		if errors.Is(err, record.ErrNotFound) {
-			return fmt.Errorf("No such container: %s", name) //nolint:staticcheck // docker's words
-		}
 		if err != nil {
-			return err
+			return noSuch(err, name)
 		}
 		for _, m := range f.Mounts {
 			if m.Type != "volume" && m.Type != "bind" {

@@ -60,7 +60,7 @@ func (o Options) wishes() (wishes, error) {
 		}
 	}
 	for _, step := range []func(*wishes) error{
-		o.readEnv, o.readLabels, o.readMounts, o.readSecurity, o.readLimits, o.readNetwork, o.readLog, o.readResources,
+		o.readEnv, o.readMore, o.readLabels, o.readMounts, o.readDevices, o.readSecurity, o.readModes, o.readGroups, o.readLimits, o.readNetwork, o.readLog, o.readResources,
 	} {
 		if err := step(&w); err != nil {
 			return w, err
@@ -120,32 +120,23 @@ func (o Options) readMounts(w *wishes) error {
 	return nil
 }
 
-func (o Options) readSecurity(w *wishes) error {
-	for _, opt := range o.SecurityOpt {
-		key, value, ok := strings.Cut(opt, "=")
-		if !ok {
-			key, value, ok = strings.Cut(opt, ":") // docker's old spelling
-		}
-		switch {
-		case key == "no-new-privileges" && (!ok || value == "true"):
-			w.NoNewPrivileges = true
-		case key == "no-new-privileges" && value == "false":
-			w.NoNewPrivileges = false
-		case key == "seccomp" && value != "":
-			w.Seccomp = value
-		case key == "apparmor" && value == "unconfined", key == "label" && value == "disable":
-			// Neither confines our containers.
-		default:
-			return fmt.Errorf("invalid --security-opt: %q", opt)
-		}
-	}
-	return nil
-}
-
 func (o Options) readLimits(w *wishes) error {
+	for _, s := range o.Annotations {
+		k, v, _ := strings.Cut(s, "=")
+		if k == "" {
+			return fmt.Errorf("invalid --annotation: %q has no name", s)
+		}
+		if w.Annotations == nil {
+			w.Annotations = map[string]string{}
+		}
+		w.Annotations[k] = v
+	}
 	for _, s := range o.Ulimits {
 		u, err := spec.ParseUlimit(s)
 		if err != nil {
+			return err
+		}
+		if err := o.checkUlimit(u); err != nil {
 			return err
 		}
 		w.Ulimits = append(w.Ulimits, u)
@@ -164,6 +155,9 @@ func (o Options) readLimits(w *wishes) error {
 }
 
 func (o Options) readNetwork(w *wishes) error {
+	if other, ok := strings.CutPrefix(o.Network, "container:"); ok {
+		return o.joinNetwork(w, other)
+	}
 	mode, err := network.ParseMode(o.Network)
 	if err != nil {
 		return err

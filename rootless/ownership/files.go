@@ -21,6 +21,7 @@ type files struct {
 	// linked are all paths in links: the ones worth a closer look.
 	linked map[string]struct{}
 	binds  []string
+	caller Owner // whose the caller's files on binds are
 
 	// root is the container's root directory, set when its first process arrives.
 	root    rootKey
@@ -55,6 +56,7 @@ type mountKind uint8
 const (
 	mountUnknown mountKind = iota
 	mountRecorded
+	mountCallers // a bind of host files, of which those of the caller are shown as somebody's; else as mountLoose
 	mountLoose   // a bind of host files, or a file system of the kernel's own: in memory
 	mountForeign // not in the caller's mount namespace: reached through /proc, none of our business
 )
@@ -64,6 +66,7 @@ func (f *files) open(cfg SupervisorConfig) error {
 	f.linked = map[string]struct{}{}
 	f.loose = map[looseKey]Owner{}
 	f.mounts = map[uint64]mountKind{}
+	f.caller = cfg.Caller
 	for _, b := range cfg.Binds {
 		f.binds = append(f.binds, path.Clean("/"+b))
 	}
@@ -97,7 +100,7 @@ func (f *files) open(cfg SupervisorConfig) error {
 		return err
 	}
 	f.table = t
-	f.aside.Store(len(f.linked) > 0 || len(t.entries) > 0)
+	f.aside.Store(len(f.linked) > 0 || f.caller != (Owner{}) || len(t.entries) > 0)
 	return nil
 }
 
@@ -247,7 +250,10 @@ func (f *files) readMounts(pid int, mounts map[uint64]mountKind) {
 			continue
 		}
 		mounts[id] = mountRecorded
-		if f.isBind(unescape(fields[4])) || kernelOwn[fields[dash+1]] {
+		switch bind := f.isBind(unescape(fields[4])); {
+		case bind && f.caller != (Owner{}) && !kernelOwn[fields[dash+1]]:
+			mounts[id] = mountCallers
+		case bind || kernelOwn[fields[dash+1]]:
 			mounts[id] = mountLoose
 		}
 	}

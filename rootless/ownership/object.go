@@ -79,10 +79,26 @@ func (w *worker) examine(o *object, held bool) unix.Errno {
 	if !f.aside.Load() {
 		return 0
 	}
+	o.attr.UID, o.attr.GID = f.shown(o)
 	if owner, ok := w.ownerAside(o); ok {
 		o.attr.UID, o.attr.GID = owner.UID, owner.GID
 	}
 	return 0
+}
+
+// shown is the owner of a file that nobody has changed: the kernel's, or on the host's own files the
+// caller's ids as they are to be seen.
+func (f *files) shown(o *object) (uid, gid uint32) {
+	uid, gid = o.stx.Uid, o.stx.Gid
+	if o.kind == mountCallers {
+		if uid == 0 {
+			uid = f.caller.UID
+		}
+		if gid == 0 {
+			gid = f.caller.GID
+		}
+	}
+	return uid, gid
 }
 
 // ownerAside finds the owner of what has no record of its own.
@@ -158,7 +174,7 @@ func (w *worker) setOwner(o *object, a Attr) unix.Errno {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := o.looseKey()
-	if a.UID == o.stx.Uid && a.GID == o.stx.Gid {
+	if uid, gid := f.shown(o); a.UID == uid && a.GID == gid {
 		delete(f.loose, key)
 		return 0
 	}

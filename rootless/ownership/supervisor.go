@@ -36,6 +36,8 @@ type SupervisorConfig struct {
 	// container's first process executes it; until then that process is root.
 	UID, GID uint32
 	Groups   []uint32
+	// Caller is how the caller's own files on Binds are shown; the zero value is root's.
+	Caller Owner
 	// Binds are the container paths that are bind mounts of host files. Owners asked for there are
 	// shown as long as the container lives and never written.
 	Binds []string

@@ -26,7 +26,7 @@ var ErrGone = errors.New("container is not running")
 
 // Request asks for one thing; Op says which of the other fields count.
 type Request struct {
-	Op string // "attach", "exec", "signal", "resize", "processes", "usage", "root", "run"
+	Op string // "attach", "exec", "signal", "resize", "processes", "usage", "root", "run", "spawn"
 
 	Signal        int    `json:",omitempty"` // signal
 	Width, Height uint16 `json:",omitempty"` // resize; exec: the first size
@@ -108,6 +108,21 @@ func Ask(dir string, r Request, limit time.Duration) (Reply, error) {
 	}
 	reply, _, err := receiveReply(c)
 	return reply, err
+}
+
+// Spawn has the monitor of the container in dir start a role with descriptors.
+func Spawn(dir, role string, files ...*os.File) error {
+	c, err := Dial(dir)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	if err := send(c, Request{Op: "spawn", Run: []string{role}}, files...); err != nil {
+		return err
+	}
+	_, _, err = receiveReply(c)
+	return err
 }
 
 // Refusal is the monitor's answer that it could not do what it was asked for.

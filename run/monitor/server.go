@@ -25,6 +25,8 @@ type Container interface {
 	Usage() (Usage, error)
 	// Root opens the root directory of the payload, by name only; the server closes it.
 	Root() (*os.File, error)
+	// Spawn starts this binary in a role that goes on by itself.
+	Spawn(args []string, files []*os.File) error
 	// Run executes this binary in a named role in the monitor's namespaces and gives its exit status.
 	Run(ctx context.Context, args []string, files []*os.File) (int, error)
 }
@@ -150,6 +152,8 @@ func (s *Server) serve(conn *net.UnixConn) {
 		}
 		_ = send(conn, Reply{}, root)
 		root.Close()
+	case "spawn":
+		answer(s.c.Spawn(r.Run, files))
 	case "run":
 		status, err := s.c.Run(context.Background(), r.Run, files)
 		reply := refusal(err)

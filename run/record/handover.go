@@ -59,10 +59,35 @@ func (b Book) Wait(ctx context.Context, f Found) (int, error) {
 	if f.State.Status != Running {
 		return f.State.ExitCode, nil
 	}
+	w, err := b.Watch(f)
+	if err != nil {
+		return 0, err
+	}
+	return w.Wait(ctx)
+}
+
+// Watch is a look at a container that lasts beyond its removal.
+type Watch struct {
+	id   string
+	lock *os.File
+}
+
+// Watch prepares to wait for a container that runs or is about to: what ends soon after, and is removed
+// then, is still found by Wait.
+func (b Book) Watch(f Found) (*Watch, error) {
 	lock, err := os.Open(filepath.Join(f.Dir, "lock"))
 	if err != nil {
-		return 0, fmt.Errorf("%w: %s", ErrNotFound, f.ID)
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, f.ID)
 	}
+	return &Watch{f.ID, lock}, nil
+}
+
+// Close gives a watch up. It is not for one that was waited for.
+func (w *Watch) Close() error { return w.lock.Close() }
+
+// Wait waits until the container does not run and gives its exit status, as Book.Wait.
+func (w *Watch) Wait(ctx context.Context) (int, error) {
+	lock := w.lock
 	type end struct {
 		status int
 		err    error
@@ -78,7 +103,7 @@ func (b Book) Wait(ctx context.Context, f Found) (int, error) {
 		return 0, ctx.Err()
 	case e := <-ended:
 		if e.err != nil {
-			return 0, fmt.Errorf("waiting for container %s: %w", f.ID, e.err)
+			return 0, fmt.Errorf("waiting for container %s: %w", w.id, e.err)
 		}
 		return e.status, nil
 	}

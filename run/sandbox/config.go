@@ -95,6 +95,12 @@ func payload(p *specs.Process) (*libcontainer.Process, error) {
 	return lp, nil
 }
 
+// RlimitNumber gives the number of setrlimit(2) of a limit, "RLIMIT_NOFILE".
+func RlimitNumber(name string) (int, bool) {
+	n, ok := rlimitNumbers[name]
+	return n, ok
+}
+
 // rlimitNumbers are those of setrlimit(2), which golang.org/x/sys/unix names in part.
 var rlimitNumbers = map[string]int{
 	"RLIMIT_CPU": 0, "RLIMIT_FSIZE": 1, "RLIMIT_DATA": 2, "RLIMIT_STACK": 3, "RLIMIT_CORE": 4,

@@ -86,8 +86,9 @@ func allowed(s *specs.Spec) *specs.Spec {
 	return &less
 }
 
-func hasPIDNamespace(s *specs.Spec) bool {
-	return slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.PIDNamespace })
+// ownPIDNamespace reports whether the container's processes go with its first.
+func ownPIDNamespace(s *specs.Spec) bool {
+	return slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.PIDNamespace && n.Path == "" })
 }
 
 // killMembers ends the processes that a container without a pid namespace has left: those in its

@@ -59,6 +59,8 @@ type Request struct {
 	Owners *ownership.Supervisor
 	// CgroupParent is the control group below which the container's is made; empty is found.
 	CgroupParent string
+	// Devices lets plain root's container open the devices it makes.
+	Devices bool
 	// Network is called once the namespaces exist, while the container is being prepared, with the
 	// pid of its first process; the payload starts when it has returned. What it gives is closed
 	// after the container's exit. Nil for a network without anything of ours.

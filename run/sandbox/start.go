@@ -136,7 +136,7 @@ func (c *Container) start(ctx context.Context, r Request) error {
 		return err
 	}
 	c.streams.started()
-	if !hasPIDNamespace(r.Spec) {
+	if !ownPIDNamespace(r.Spec) {
 		if c.mountns, err = os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", c.pid)); err != nil {
 			return err
 		}
@@ -195,7 +195,7 @@ func (c *Container) removeState() error {
 // noDevices keeps plain root's containers from opening devices they make: without a user namespace
 // nothing else does (the kernel's device cgroup is not used).
 func (c *Container) noDevices(r Request) error {
-	if r.Mapping.Kind != idmap.Root {
+	if r.Mapping.Kind != idmap.Root || r.Devices {
 		return nil
 	}
 	err := nodev(r.Rootfs)

@@ -26,6 +26,10 @@ func startError(err error) *StartError {
 		}
 	}
 	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "\n", " ")), " ")
+	if name, ok := strings.CutPrefix(text, "open sysctl "); ok && strings.HasSuffix(text, syscall.ENOENT.Error()) {
+		name, _, _ = strings.Cut(name, " ")
+		text = "sysctl '" + name + "': this kernel has none of that name"
+	}
 	if strings.HasPrefix(text, "mkdir ") {
 		text = "making the working directory: " + text
 	}

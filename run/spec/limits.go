@@ -59,17 +59,37 @@ func rlimits(list []Ulimit) ([]specs.POSIXRlimit, error) {
 	return out, nil
 }
 
+// isSysctl reports words with dots between them. A slash stands for a dot in a word, as in
+// "net.ipv4.conf.eno2/100.rp_filter" (sysctl.d(5)).
+func isSysctl(name string) bool {
+	for word := range strings.SplitSeq(name, ".") {
+		if word == "" || strings.ContainsFunc(word, func(r rune) bool {
+			return r <= ' ' || r > '~'
+		}) || word[0] == '/' || word[len(word)-1] == '/' || strings.Contains(word, "//") {
+			return false
+		}
+	}
+	return true
+}
+
 // checkSysctl lets pass what belongs to a namespace of the container (moby:
 // opts.ValidateSysctl, and runc's validator).
 func checkSysctl(name string, w Wishes) error {
 	switch {
+	case !isSysctl(name):
 	case strings.HasPrefix(name, "net."):
 		if w.HostNetwork {
 			return fmt.Errorf("sysctl '%s' not allowed in host network namespace", name)
 		}
+		if w.Join.Network != "" {
+			return fmt.Errorf("sysctl '%s' is that of the container whose network this one has", name)
+		}
 		return nil
 	case strings.HasPrefix(name, "fs.mqueue."), name == "kernel.msgmax", name == "kernel.msgmnb", name == "kernel.msgmni",
 		name == "kernel.sem", name == "kernel.shmall", name == "kernel.shmmax", name == "kernel.shmmni", name == "kernel.shm_rmid_forced":
+		if w.HostIPC || w.Join.IPC != "" {
+			return fmt.Errorf("sysctl '%s' not allowed in an ipc namespace that is not the container's own", name)
+		}
 		return nil
 	}
 	return fmt.Errorf("sysctl '%s' is not allowed", name)

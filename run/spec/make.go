@@ -40,6 +40,7 @@ func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
 			return nil, Process{}, err
 		}
 	}
+	masked, readOnly := hidden(w)
 	s := &specs.Spec{
 		Version:     specs.Version,
 		Root:        &specs.Root{Path: h.Rootfs, Readonly: w.ReadOnly},
@@ -59,13 +60,17 @@ func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
 			OOMScoreAdj:     w.OOMScoreAdj,
 		},
 		Linux: &specs.Linux{
-			Namespaces:    namespaces(w),
+			Namespaces:    namespaces(w, h),
 			Sysctl:        sysctls,
 			Seccomp:       filter,
 			Resources:     resources,
-			MaskedPaths:   MaskedPaths(),
-			ReadonlyPaths: ReadonlyPaths(),
+			MaskedPaths:   masked,
+			ReadonlyPaths: readOnly,
 		},
+	}
+	s.Process.User.Umask = w.Umask
+	if w.HostUTS {
+		s.Hostname, s.Domainname = "", "" // they are the host's
 	}
 	return s, p, nil
 }
@@ -101,10 +106,14 @@ func process(img Image, w Wishes, h Host) (Process, error) {
 	if p.Cwd, err = workingDir(img, w); err != nil {
 		return p, err
 	}
-	if p.Capabilities, err = Capabilities(w.CapAdd, w.CapDrop); err != nil {
+	add, drop := w.CapAdd, w.CapDrop
+	if w.Privileged {
+		add, drop = []string{"ALL"}, nil // docker heeds no --cap-drop then
+	}
+	if p.Capabilities, err = Capabilities(add, drop); err != nil {
 		return p, err
 	}
-	if p.Capabilities, err = within(p.Capabilities, w.CapAdd, available()); err != nil {
+	if p.Capabilities, err = within(p.Capabilities, add, available()); err != nil {
 		return p, err
 	}
 	if w.Init {
@@ -130,31 +139,21 @@ func kernelCapabilities(p Process) *specs.LinuxCapabilities {
 	return &specs.LinuxCapabilities{Bounding: p.Capabilities, Effective: p.Capabilities, Permitted: p.Capabilities}
 }
 
-func namespaces(w Wishes) []specs.LinuxNamespace {
-	ns := []specs.LinuxNamespace{
-		{Type: specs.MountNamespace}, {Type: specs.UTSNamespace}, {Type: specs.PIDNamespace},
-		{Type: specs.IPCNamespace},
-	}
-	if !w.HostCgroup {
-		ns = append(ns, specs.LinuxNamespace{Type: specs.CgroupNamespace})
-	}
-	if !w.HostNetwork {
-		ns = append(ns, specs.LinuxNamespace{Type: specs.NetworkNamespace})
-	}
-	return ns
-}
-
 // filter is the seccomp filter: the wished profile, and over it the calls that the ownership
 // supervisor answers where the kernel can not keep owners.
 func filter(w Wishes, m idmap.Mapping, p Process) (*specs.LinuxSeccomp, error) {
 	var profile *specs.LinuxSeccomp
 	var err error
-	switch w.Seccomp {
+	choice := w.Seccomp
+	if choice == "" && w.Privileged {
+		choice = "unconfined"
+	}
+	switch choice {
 	case "", "builtin", "default":
 		profile = seccomp.DefaultProfile(p.Capabilities)
 	case "unconfined":
 	default:
-		if profile, err = seccomp.Load(w.Seccomp, p.Capabilities); err != nil {
+		if profile, err = seccomp.Load(choice, p.Capabilities); err != nil {
 			return nil, err
 		}
 	}
@@ -168,7 +167,7 @@ func filter(w Wishes, m idmap.Mapping, p Process) (*specs.LinuxSeccomp, error) {
 // person's. The ping range ends where the mapping does: the kernel refuses ids it can not map.
 func sysctls(w Wishes, m idmap.Mapping) (map[string]string, error) {
 	all := map[string]string{}
-	if !w.HostNetwork {
+	if !w.HostNetwork && w.Join.Network == "" {
 		last := uint32(1<<31 - 1)
 		if m.Kind != idmap.Root {
 			last = 0

@@ -23,7 +23,7 @@ var defaultDevices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/rando
 // mounts gives all mounts of a container in the order they are made: those every container has
 // (moby: oci/defaults.go), files, then the person's, by depth, as docker orders them.
 func mounts(w Wishes, h Host, p *Process) ([]specs.Mount, error) {
-	all := standardMounts(w, h)
+	all := append(standardMounts(w, h), deviceMounts(w, p)...)
 	for _, target := range []string{"/etc/resolv.conf", "/etc/hostname", "/etc/hosts"} {
 		if src := h.Files[target]; src != "" {
 			opts := []string{"bind"} // every further option costs a mount call
@@ -52,7 +52,7 @@ func mounts(w Wishes, h Host, p *Process) ([]specs.Mount, error) {
 			return nil, fmt.Errorf("duplicate mount point: %s", target)
 		}
 		seen[target] = true
-		sm, err := m.specMount(h.Mapping)
+		sm, err := m.specMount(h.Mapping, w.Privileged)
 		if err != nil {
 			return nil, err
 		}
@@ -68,12 +68,8 @@ func mounts(w Wishes, h Host, p *Process) ([]specs.Mount, error) {
 }
 
 func standardMounts(w Wishes, h Host) []specs.Mount {
-	shm := w.ShmSizeBytes
-	if shm == 0 {
-		shm = 64 << 20
-	}
 	dev := []string{"nosuid", "strictatime", "mode=755", "size=65536k"}
-	if h.Mapping.Kind == idmap.Root {
+	if h.Mapping.Kind == idmap.Root && !w.Privileged {
 		dev = append(dev, "nodev", "noexec")
 	}
 	pts := []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}
@@ -86,15 +82,20 @@ func standardMounts(w Wishes, h Host) []specs.Mount {
 		// sysfs shows the network namespace, which is not ours then: the kernel refuses a new mount.
 		sys = specs.Mount{Destination: "/sys", Type: "bind", Source: "/sys", Options: []string{"rbind", "rprivate", "nosuid", "noexec", "nodev", "ro", "rro"}}
 	}
+	cgroup := specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"ro", "nosuid", "noexec", "nodev"}}
+	if w.Privileged {
+		writable := func(o string) bool { return o == "ro" || o == "rro" }
+		sys.Options = slices.DeleteFunc(sys.Options, writable)
+		cgroup.Options = slices.DeleteFunc(cgroup.Options, writable)
+	}
 	all := []specs.Mount{
-		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
+		procMount(w, h),
 		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: dev},
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: pts},
 		sys,
-		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"ro", "nosuid", "noexec", "nodev"}},
-		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
-		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=" + strconv.FormatInt(shm, 10)}},
+		cgroup,
 	}
+	all = append(all, ipcMounts(w, h)...)
 	if h.Mapping.Kind == idmap.Root {
 		for _, d := range defaultDevices {
 			all = append(all, specs.Mount{Destination: d, Type: "bind", Source: d, Options: []string{"bind"}})
@@ -103,8 +104,16 @@ func standardMounts(w Wishes, h Host) []specs.Mount {
 	return all
 }
 
+func shmSize(w Wishes) string {
+	size := w.ShmSizeBytes
+	if size == 0 {
+		size = 64 << 20
+	}
+	return strconv.FormatInt(size, 10)
+}
+
 // specMount translates one mount of a person.
-func (m Mount) specMount(mapping idmap.Mapping) (specs.Mount, error) {
+func (m Mount) specMount(mapping idmap.Mapping, devices bool) (specs.Mount, error) {
 	s := specs.Mount{Destination: path.Clean(m.Target), Type: m.Type, Source: m.Source}
 	switch m.Type {
 	case "bind":
@@ -121,7 +130,7 @@ func (m Mount) specMount(mapping idmap.Mapping) (specs.Mount, error) {
 				s.Options = append(s.Options, "rro")
 			}
 		}
-		if mapping.Kind == idmap.Root {
+		if mapping.Kind == idmap.Root && !devices {
 			s.Options = append(s.Options, "nodev")
 		}
 		s.Options = append(s.Options, m.Options...)

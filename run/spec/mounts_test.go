@@ -109,7 +109,7 @@ func TestTmpfsOptions(t *testing.T) {
 			t.Errorf("%q: got %q, %v; want %q", arg, strings.Join(got, ","), err, want)
 		}
 	}
-	for _, arg := range []string{"/t:frob", "/t:uid=50", "/t:uid=x", "/t:lowerdir=/", "/t:bind"} {
+	for _, arg := range []string{"/t:frob", "/t:uid=50", "/t:uid=x", "/t:lowerdir=/", "/t:bind", "/t:size=-1", "/t:size=x", "/t:mode=99", "/t:mode=17777", "/t:nr_inodes="} {
 		if m, err := ParseTmpfs(arg); err == nil {
 			if got, err := tmpfsOptions(m, subids); err == nil {
 				t.Errorf("%q was taken for %q", arg, got)
@@ -240,7 +240,7 @@ func TestParseUlimit(t *testing.T) {
 
 // Whatever is accepted mounts at an absolute place that is not the root, from a known kind of source.
 func FuzzMountFlags(f *testing.F) {
-	for _, s := range []string{"/a:/b:ro", "vol:/x", "type=bind,src=/a,dst=/b", "type=tmpfs,dst=/t,tmpfs-mode=1777", "/t:size=5,exec", "x,\"y"} {
+	for _, s := range []string{"/a:/b:ro", "vol:/x", "type=bind,src=/a,dst=/b", "type=tmpfs,dst=/t,tmpfs-mode=1777", "/t:size=5,exec", "x,\"y", "/a:/b:O,U", "type=image,src=i,dst=/b,image-subpath=a/b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -259,6 +259,9 @@ func FuzzMountFlags(f *testing.F) {
 			if err := checkTarget(m.Target); err != nil {
 				t.Errorf("%q: %v", s, err)
 			}
+			if m.Subpath == ".." || strings.HasPrefix(m.Subpath, "/") || strings.HasPrefix(m.Subpath, "../") {
+				t.Errorf("%q leads to %q", s, m.Subpath)
+			}
 			switch m.Type {
 			case "bind":
 				if !strings.HasPrefix(m.Source, "/") {
@@ -269,6 +272,10 @@ func FuzzMountFlags(f *testing.F) {
 					t.Errorf("%q names volume %q", s, m.Source)
 				}
 			case "tmpfs":
+			case "image":
+				if m.Source == "" || !m.ReadOnly {
+					t.Errorf("%q mounts image %q, read-only %t", s, m.Source, m.ReadOnly)
+				}
 			default:
 				t.Errorf("%q has type %q", s, m.Type)
 			}

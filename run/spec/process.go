@@ -119,7 +119,7 @@ func workingDir(img Image, w Wishes) (string, error) {
 
 func hostname(w Wishes, h Host) (string, error) {
 	name := w.Hostname
-	if name == "" && w.HostNetwork {
+	if name == "" && (w.HostNetwork || w.HostUTS) {
 		name = h.Hostname
 	}
 	if name == "" && len(h.ID) >= 12 {

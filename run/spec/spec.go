@@ -70,12 +70,34 @@ type Wishes struct {
 	// HostCgroup leaves the container in the caller's cgroup namespace.
 	HostCgroup bool `json:",omitempty"`
 
-	// HostNetwork leaves the container in the caller's network namespace.
-	HostNetwork bool
+	// HostNetwork leaves the container in the caller's network namespace, and so do the others.
+	HostNetwork, HostPID, HostIPC, HostUTS bool
+	// Join names the containers whose namespaces it takes.
+	Join Join
+	// NoShm leaves /dev/shm out; ShareIPC lets other containers join.
+	NoShm, ShareIPC bool
+
+	// Privileged takes every restriction away that dhow itself adds: all capabilities of the user
+	// namespace, no seccomp filter, no masked or read-only paths. It gives no right the caller has not
+	// got.
+	Privileged bool
+	Devices    []Device
+	// Mask and Unmask change the paths that are hidden; ProcOptions are mount options of /proc.
+	Mask, Unmask, ProcOptions []string
+	// KeepID shows the caller's own ids on the host's files, in a single-id map.
+	KeepID *KeepID
+	// TimeoutSeconds is how long the payload may live; 0 is without end.
+	TimeoutSeconds int
+	NoHosts        bool // leaves the image's /etc/hosts
+	// Umask is the payload's; nil means 0022.
+	Umask *uint32
 
 	// Annotations go into the specification as they are.
 	Annotations map[string]string
 }
+
+// KeepID are the ids under which a container sees the caller.
+type KeepID struct{ UID, GID uint32 }
 
 // Host is what the machine and the caller of Make give.
 type Host struct {
@@ -88,6 +110,10 @@ type Host struct {
 	// Files are host files to bind over /etc/hosts, /etc/hostname and /etc/resolv.conf, by container
 	// path; a missing key leaves the image's file, and so does a mount of the person's on it.
 	Files map[string]string
+	// Joined are the namespaces of Wishes.Join.
+	Joined Joined
+	// ShmPath is a directory to show as /dev/shm, "" for one of its own.
+	ShmPath string
 	// InitPath is the host path of the binary bound into the container for Wishes.Init.
 	InitPath string
 }

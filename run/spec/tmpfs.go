@@ -27,6 +27,9 @@ func tmpfsOptions(m Mount, mapping idmap.Mapping) ([]string, error) {
 		key, value, hasValue := strings.Cut(o, "=")
 		switch {
 		case hasValue && slices.Contains(tmpfsValues, key):
+			if !tmpfsValue(key, value) {
+				return nil, fmt.Errorf("invalid tmpfs option %q", o)
+			}
 			if (key == "uid" || key == "gid") && !idMapped(mapping, key, value) {
 				return nil, fmt.Errorf("tmpfs at %s: %s does not exist in this user namespace", m.Target, o)
 			}
@@ -51,6 +54,22 @@ func tmpfsOptions(m Mount, mapping idmap.Mapping) ([]string, error) {
 		opts = append(opts, "rprivate")
 	}
 	return opts, nil
+}
+
+// tmpfsValue reports what tmpfs(5) takes as the value of an option.
+func tmpfsValue(key, value string) bool {
+	switch key {
+	case "mode":
+		n, err := strconv.ParseUint(value, 8, 32)
+		return err == nil && n <= 0o7777
+	case "size":
+		value = strings.TrimSuffix(value, "%")
+		fallthrough
+	case "nr_inodes", "nr_blocks":
+		_, err := strconv.ParseUint(strings.TrimRight(strings.ToLower(value), "kmg"), 10, 63)
+		return err == nil
+	}
+	return true
 }
 
 func idMapped(m idmap.Mapping, key, value string) bool {

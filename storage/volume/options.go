@@ -87,5 +87,5 @@ func backing(options map[string]string) (Backing, error) {
 
 var bindOptions = []string{
 	"ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "noatime", "nodiratime", "relatime", "strictatime",
-	"private", "rprivate", "shared", "rshared", "slave", "rslave",
+	"private", "rprivate", "slave", "rslave",
 }

@@ -28,6 +28,8 @@ lines() { dhow logs "$1" | wc -l; }
 cd "$HOME" || exit 1
 check 'an image is made' 'dhow import /tmp/base.tar base'
 
+check 'this kernel builds' 'printf "FROM base\nRUN echo built >/x\nRUN rm /bin/vi && cat /x\n" | dhow build -t built - && test "$(dhow run --rm built cat /x)" = built && none'
+
 # Limits.
 dhow run --rm -m 50m --memory-reservation 20m --cpus 0.5 -c 512 --pids-limit 20 --cpuset-cpus 1 --cpuset-mems 0 \
   --device-read-bps /dev/vda:1mb --device-write-iops /dev/vda:100 --blkio-weight 100 \

@@ -90,7 +90,7 @@ func Remove(p string) error {
 
 func remove(dir string) error {
 	err := unix.Rmdir(dir)
-	for try := 0; err == unix.EBUSY && try < 20; try++ { // the last process is gone in a moment, or there are groups below
+	for try := 0; err == unix.EBUSY && try < 300; try++ { // the last process is gone in a moment, on a busy machine in a second, or there are groups below
 		entries, _ := os.ReadDir(dir)
 		for _, e := range entries {
 			if e.IsDir() {

@@ -84,9 +84,7 @@ type containerDocument struct {
 		// ExposedPorts are keyed by "80/tcp".
 		ExposedPorts map[string]struct{} `json:",omitempty"`
 	}
-	NetworkSettings struct {
-		Ports map[string][]port.HostBinding
-	}
+	NetworkSettings networkDocument
 }
 
 type containerMount struct {
@@ -157,7 +155,7 @@ func inspectContainer(c *call, name string) (any, error) {
 		all := rw + c.imageSize(f)
 		d.SizeRw, d.SizeRootFs = &rw, &all
 	}
-	h.PortBindings, d.NetworkSettings.Ports = port.Wishes(f.Publish), port.Table(f.State.Ports)
+	h.PortBindings, d.NetworkSettings = port.Wishes(f.Publish), networkOf(f)
 	return d, nil
 }
 

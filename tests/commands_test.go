@@ -57,6 +57,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"oneline":   onelineCmd,
 	"terminal":  terminalCmd,
 	"refused":   refusedCmd,
+	"sigstore":  sigstoreCmd,
 }
 
 // layersCmd is `layers IMAGE FILE`: it saves IMAGE and writes to FILE one line for each entry of each

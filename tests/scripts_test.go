@@ -193,6 +193,7 @@ func runScripts(t *testing.T, kind, dir string) {
 	}
 	t.Cleanup(func() { private.Close() })
 	hostURL := serveHost(t)
+	token, secure := startSpecial(t, hostURL)
 	work, err := os.MkdirTemp("", "w-")
 	if err != nil {
 		t.Fatal(err)
@@ -212,6 +213,9 @@ func runScripts(t *testing.T, kind, dir string) {
 			e.Setenv("KIND", kind)
 			e.Setenv("REGISTRY", reg.Addr)
 			e.Setenv("PRIVATE", private.Addr) // for casey with the password s3cret
+			e.Setenv("TOKEN", token.Addr)     // the same, with tokens
+			e.Setenv("SECURE", secure.Addr)   // TLS with the authority in $CA
+			e.Setenv("CA", string(secure.CA))
 			e.Setenv("BASE", base)
 			e.Setenv("HOSTURL", hostURL)
 			e.Setenv("DHOW", dhow)
@@ -240,6 +244,22 @@ func runScripts(t *testing.T, kind, dir string) {
 		},
 		Cmds: commands,
 	})
+}
+
+// startSpecial starts the registries that are reached in their own ways: one with tokens, and one with
+// TLS at the address of hostURL.
+func startSpecial(t *testing.T, hostURL string) (token, secure *fixture.Registry) {
+	token, err := fixture.StartRegistryWith(fixture.RegistryOptions{Username: "casey", Password: "s3cret", Token: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { token.Close() })
+	host, _, _ := net.SplitHostPort(strings.Trim(strings.TrimPrefix(hostURL, "http:"), "/"))
+	if secure, err = fixture.StartRegistryWith(fixture.RegistryOptions{TLS: true, Host: host}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { secure.Close() })
+	return token, secure
 }
 
 // endContainers removes the containers of a script, which a failed one may have left running.

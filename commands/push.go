@@ -128,14 +128,14 @@ func pushOne(c *call, s *storage.Store, name string, o storage.PushOptions) erro
 	}
 	d := ui.NewTransfer(ui.Pushing, c.err, quiet)
 	o.Progress = d.Event
-	digest, err := s.Push(c.cancellable(), name, "", o)
+	pushed, err := s.Push(c.cancellable(), name, "", o)
 	d.Close()
 	if err != nil {
 		return err
 	}
 	if file := c.text("digestfile"); file != "" {
 		err := replaceFile(file, func(w io.Writer) error {
-			_, err := io.WriteString(w, digest.String())
+			_, err := io.WriteString(w, pushed.Digest.String())
 			return err
 		})
 		if err != nil {
@@ -146,19 +146,9 @@ func pushOne(c *call, s *storage.Store, name string, o storage.PushOptions) erro
 		_, err = fmt.Fprintln(c.out, ref.full())
 		return err
 	}
-	if img.Index != "" && digest != img.Index && o.Platform == "" && o.Format == "" && o.Compression == "" {
-		fmt.Fprintf(c.err, "Not all multiplatform-content is present and only the available single-platform image was pushed\n%s -> %s\n", img.Index, digest)
+	if img.Index != "" && pushed.Digest != img.Index && o.Platform == "" && o.Format == "" && o.Compression == "" {
+		fmt.Fprintf(c.err, "Not all multiplatform-content is present and only the available single-platform image was pushed\n%s -> %s\n", img.Index, pushed.Digest)
 	}
-	// the manifest the registry has may differ from the stored one (compression), its size too
-	size := int64(len(img.RawManifest))
-	if digest != img.Digest {
-		if again, err := s.LookupFor(name, o.Platform); err == nil && digest == again.Digest {
-			size = int64(len(again.RawManifest))
-		}
-		if n, ok := s.IndexSize(digest); ok {
-			size = n
-		}
-	}
-	_, err = fmt.Fprintf(c.out, "%s: digest: %s size: %d\n", ref.tagOrDigest(), digest, size)
+	_, err = fmt.Fprintf(c.out, "%s: digest: %s size: %d\n", ref.tagOrDigest(), pushed.Digest, pushed.Size)
 	return err
 }

@@ -169,7 +169,7 @@ func (c *call) disk() (d disk, err error) {
 			d.Images = append(d.Images, row)
 		}
 	}
-	d.row("Images", len(u.Images)-len(behind), active, u.ImageBytes, u.UnusedBytes)
+	d.row("Images", len(u.Images)-len(behind), active, u.ImageBytes+u.TransferBytes, u.UnusedBytes+u.TransferBytes)
 	if err := c.diskContainers(&d, containers, u.ContainerBytes); err != nil {
 		return d, err
 	}

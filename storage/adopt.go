@@ -127,6 +127,7 @@ type staged struct {
 	size           int64
 	compressed     digest.Digest // of the blob it came from, "" when it came from none
 	compressedSize int64
+	algorithm      string // of the blob: "gzip", "zstd", uncompressed; "" when it came from none
 	tarSplit       *os.File
 	keep           bool // AdoptOptions.KeepDuplicate
 	// applied is what the tar it was unpacked from left open; nil for a tree written in place.

@@ -236,11 +236,8 @@ func (s *Store) dropUnfinished(lib cstorage.Store, id string) error {
 // other compressions.
 func (s *Store) updateImage(lib cstorage.Store, id string, n newImage) error {
 	return s.updateMetadata(lib, id, func(m *imageMetadata) {
-		for _, d := range n.digests {
-			if !slices.Contains(m.Digests, d) {
-				m.Digests = append(m.Digests, d)
-			}
-		}
+		// What the registry has now comes first.
+		m.Digests = append(slices.Clone(n.digests), slices.DeleteFunc(m.Digests, func(d string) bool { return slices.Contains(n.digests, d) })...)
 		m.point(n)
 	})
 }

@@ -43,7 +43,7 @@ func pushIndex(t *testing.T, name string, archs ...string) digest.Digest {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries = append(entries, v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: d, Size: int64(len(raw)), Platform: &p})
+		entries = append(entries, v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: d.Digest, Size: int64(len(raw)), Platform: &p})
 	}
 	raw, err := manifest.Index(entries, false, nil)
 	if err != nil {

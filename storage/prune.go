@@ -73,6 +73,9 @@ func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error
 		rep.Untagged = append(append(rep.Untagged, img.Names...), img.Digests...)
 		rep.Deleted = append(rep.Deleted, "sha256:"+img.ID)
 	}
+	if bytes, err = s.pruneTransfers(); err != nil {
+		return rep, bytes, err
+	}
 	removed, err := s.sweep()
 	for _, id := range removed {
 		rep.Deleted = append(rep.Deleted, "sha256:"+id)
@@ -89,6 +92,18 @@ func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error
 		return rep, bytes, err
 	}
 	return rep, bytes, s.flush("")
+}
+
+// pruneTransfers drops what pulls and pushes keep for the next one.
+func (s *Store) pruneTransfers() (bytes int64, err error) {
+	if bytes, err = s.sweepPartials(true); err != nil {
+		return bytes, err
+	}
+	n, err := s.sweepCompressed(0)
+	if err != nil {
+		return bytes + n, err
+	}
+	return bytes + n, s.dropArrivals(true)
 }
 
 // Untag takes names away from an image; without any all it has. The image stays, without a name if

@@ -57,7 +57,7 @@ func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known d
 	if known == "" {
 		blob.hash = sha256.New()
 	}
-	plain, compressed, err := compression.AutoDecompress(bufio.NewReaderSize(blob, 64<<10))
+	plain, algorithm, err := decompress(bufio.NewReaderSize(blob, 64<<10))
 	if err != nil {
 		return in, fmt.Errorf("decompressing it: %w", err)
 	}
@@ -81,10 +81,25 @@ func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known d
 	}
 	t.links, t.applied = o.Tree.Links, &applied
 	t.diffID, t.size = digest.NewDigest(digest.SHA256, tar.hash), tar.n
-	if compressed {
+	if t.algorithm = algorithm; algorithm != uncompressed {
 		t.compressed, t.compressedSize = in.digest, in.size
 	}
 	return in, nil
+}
+
+const uncompressed = "uncompressed"
+
+// decompress gives the content of a blob and the name of what it is compressed with.
+func decompress(blob io.Reader) (plain io.ReadCloser, algorithm string, err error) {
+	format, decompressor, blob, err := compression.DetectCompressionFormat(blob)
+	if err != nil {
+		return nil, "", err
+	}
+	if decompressor == nil {
+		return io.NopCloser(blob), uncompressed, nil
+	}
+	plain, err = decompressor(blob)
+	return plain, format.Name(), err
 }
 
 // meter counts, and digests when hash is set, what is read through it.
@@ -231,33 +246,14 @@ func (s *Store) commitStaged(ctx context.Context, diffs []digest.Digest, trees m
 		return Image{}, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	records, err := s.layerRecords()
-	if err != nil {
-		return Image{}, err
-	}
 	parent := ""
 	for _, diff := range diffs {
-		id := chainID(parent, diff)
-		if _, have := records[id]; have {
-			if err := s.keep(id); err != nil {
-				return Image{}, err
-			}
-			parent = id
-			continue
-		}
 		t := trees[diff]
 		delete(trees, diff)
-		if t == nil {
-			if t, err = s.restage(ctx, diff); err != nil {
-				return Image{}, err
-			}
+		if _, err := s.layerOn(ctx, parent, diff, t); err != nil {
+			return Image{}, err
 		}
-		_, err := s.adopt(parent, *t)
-		t.tarSplit = nil // adopt has closed it
-		if err != nil {
-			return Image{}, errors.Join(err, t.drop())
-		}
-		parent = id
+		parent = chainID(parent, diff)
 	}
 	return s.record(n)
 }

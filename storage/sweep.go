@@ -55,6 +55,9 @@ func (s *Store) sweep() ([]string, error) {
 	if err := s.dropStalePins(); err != nil {
 		return nil, err
 	}
+	if err := s.dropArrivals(false); err != nil {
+		return nil, err
+	}
 	pins, err := s.pins().Read()
 	if err != nil {
 		return nil, err

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/sirupsen/logrus"
 	"go.podman.io/image/v5/copy"
@@ -21,35 +20,12 @@ import (
 	"go.podman.io/image/v5/pkg/compression"
 	"go.podman.io/image/v5/types"
 
-	"github.com/dhow-containers/dhow/storage/progress"
 	"github.com/dhow-containers/dhow/storage/reference"
 	"github.com/dhow-containers/dhow/storage/registry"
 )
 
-// PullPolicy says when Pull asks the registry.
-type PullPolicy string
-
-const (
-	PullAlways  PullPolicy = "always"
-	PullMissing PullPolicy = "missing" // only when the image is not here
-	PullNever   PullPolicy = "never"   // ErrNotFound when the image is not here
-)
-
 // Credentials name an account at a registry; they override the auth files.
 type Credentials struct{ Username, Password string }
-
-// PullOptions guide Pull.
-type PullOptions struct {
-	// Platform is "os/arch[/variant]"; empty is the host's.
-	Platform string
-	// Policy is PullAlways when empty, as "dhow pull" wants it.
-	Policy PullPolicy
-	// Progress gets one item a layer, its ID the digest of the blob.
-	Progress progress.Func
-	Auth     *Credentials
-	// Insecure allows plain http and unverified certificates; registries.conf can say so too.
-	Insecure bool
-}
 
 // settings are those of Options, completed with the store's own places.
 func (s *Store) settings() registry.Settings {
@@ -95,60 +71,6 @@ func (s *Store) configuredName(name string) (reference.Name, bool) {
 	}
 	plain, err := reference.Parse(name)
 	return full, err == nil && full != plain
-}
-
-// Pull brings an image from a registry into the store under its name. A failed or cancelled pull
-// leaves no image; layers that had arrived are kept for a retry until the next removal.
-func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Image, error) {
-	if o.Policy == PullMissing || o.Policy == PullNever {
-		img, err := s.LookupFor(ref, o.Platform)
-		if err == nil {
-			return s.Unpack(ctx, img)
-		}
-		if !errors.Is(err, ErrNotFound) {
-			return Image{}, err
-		}
-		if o.Policy == PullNever {
-			return Image{}, err
-		}
-	}
-	if _, err := s.library(); err != nil {
-		return Image{}, err
-	}
-	name, sys, done, err := s.remote(ref, o.Platform, o.Auth, o.Insecure)
-	if err != nil {
-		return Image{}, err
-	}
-	defer done()
-	if name.Digest != "" {
-		name.Tag = "" // the digest says which image; docker ignores the tag too
-	}
-	from, err := dockerReference(name)
-	if err != nil {
-		return Image{}, err
-	}
-	to := &target{local: local{name: name.String()}, s: s, platform: o.Platform, repository: name.Repository()}
-	if name.Digest == "" {
-		to.names = []string{name.Tagged()}
-	}
-	policy, err := registry.Policy(sys)
-	if err != nil {
-		return Image{}, err
-	}
-	defer policy.Destroy()
-	report := newReporter(o.Progress, "downloading")
-	_, err = copy.Image(ctx, policy, to, from, &copy.Options{
-		RemoveSignatures: true,
-		SourceCtx:        sys,
-		DestinationCtx:   sys,
-		Progress:         report.events(),
-		ProgressInterval: report.interval(),
-	})
-	report.close(err)
-	if err != nil {
-		return Image{}, fmt.Errorf("pulling %s: %w", reference.Familiar(name.String()), explainTransfer(ctx, err))
-	}
-	return to.result, nil
 }
 
 // remote resolves a name and makes the context its registry is reached with.
@@ -240,85 +162,6 @@ func (s *Store) Tags(repository string) ([]string, error) {
 	return s.ofRepository(n.Repository())
 }
 
-// PushOptions guide Push.
-type PushOptions struct {
-	// Format is "" (the image's own manifest), "oci" or "docker" (schema 2).
-	Format string
-	// Platform sends one image of an index; empty sends the index when all of it is here.
-	Platform string
-	// Compression is "" or "gzip", or "zstd" (OCI only).
-	Compression string
-	// Level is the algorithm's; nil leaves the choice to it. Layers the registry has are not
-	// compressed again.
-	Level    *int
-	Progress progress.Func
-	Auth     *Credentials
-	Insecure bool
-}
-
-// Push sends the image name to dest ("" for name itself) and gives the digest of the manifest the
-// registry has now. Blobs the registry has do not travel.
-func (s *Store) Push(ctx context.Context, name, dest string, o PushOptions) (digest.Digest, error) {
-	img, from, out, err := s.outgoing(name, o.Platform)
-	if err != nil {
-		return "", err
-	}
-	if dest == "" {
-		if dest, err = s.ownName(img, name); err != nil {
-			return "", err
-		}
-	}
-	remote, sys, done, err := s.remote(dest, "", o.Auth, o.Insecure)
-	if err != nil {
-		return "", err
-	}
-	defer done()
-	if remote.Digest != "" {
-		return "", fmt.Errorf("cannot push a digest reference: %s", dest)
-	}
-	to, err := dockerReference(remote)
-	if err != nil {
-		return "", err
-	}
-	sys.CompressionLevel = o.Level
-	co, err := copyOptions(sys, o.Format, o.Compression)
-	if err != nil {
-		return "", err
-	}
-	co.PreserveDigests, co.ImageListSelection = out.PreserveDigests && o.Format == "" && o.Compression == "", out.ImageListSelection
-	policy, err := registry.AcceptAnything()
-	if err != nil {
-		return "", err
-	}
-	defer policy.Destroy()
-	report := newReporter(o.Progress, "pushing")
-	co.Progress, co.ProgressInterval = report.events(), report.interval()
-	raw, err := copy.Image(ctx, policy, to, from, co)
-	report.close(err)
-	if err != nil {
-		return "", fmt.Errorf("pushing %s: %w", reference.Familiar(remote.String()), explainTransfer(ctx, err))
-	}
-	sum, err := manifest.Digest(raw)
-	if err != nil {
-		return "", err
-	}
-	if !slices.ContainsFunc(img.Names, func(n string) bool { return repositoryOf(n) == remote.Repository() }) {
-		return sum, nil // as with docker, only names the image has here get a digest
-	}
-	return sum, s.noteDigest(img, remote.Repository()+"@"+sum.String())
-}
-
-// ownName is the name under which an image goes out when none is given: the one it was called by.
-func (s *Store) ownName(img Image, name string) (string, error) {
-	if byName, full := nameUsed(img, name); byName {
-		return full, nil
-	}
-	if full := s.tagOf(name); full != "" {
-		return full, nil // of the index the image is a platform of
-	}
-	return "", fmt.Errorf("pushing %s: give it a name to push it under (tag %s NAME)", name, name)
-}
-
 func copyOptions(sys *types.SystemContext, format, algorithm string) (*copy.Options, error) {
 	co := &copy.Options{RemoveSignatures: true, SourceCtx: sys, DestinationCtx: sys}
 	switch format {
@@ -349,38 +192,4 @@ func copyOptions(sys *types.SystemContext, format, algorithm string) (*copy.Opti
 		return nil, fmt.Errorf("compression %q is not known: use gzip or zstd", algorithm)
 	}
 	return co, nil
-}
-
-// noteDigest records under which digest a registry has the image.
-func (s *Store) noteDigest(img Image, at string) (err error) {
-	lib, err := s.library()
-	if err != nil {
-		return err
-	}
-	lock, err := s.shared()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	ids := []string{img.ID}
-	if digestOfReference(at) == img.Index {
-		records, err := s.family(img.Index)
-		if err != nil {
-			return err
-		}
-		for _, r := range records {
-			ids = append(ids, r.ID)
-		}
-	}
-	for _, id := range ids {
-		err := s.updateMetadata(lib, id, func(m *imageMetadata) {
-			if !slices.Contains(m.Digests, at) {
-				m.Digests = append(m.Digests, at)
-			}
-		})
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err // one removed meanwhile does not matter: the push succeeded all the same
-		}
-	}
-	return nil
 }

@@ -32,13 +32,14 @@ func TestPushPull(t *testing.T) {
 	for _, o := range []PushOptions{{}, {Format: "docker"}, {Format: "oci", Compression: "zstd"}} {
 		t.Run(o.Format+o.Compression, func(t *testing.T) {
 			name := host + "/r/img:" + o.Format + "x" + o.Compression
-			sum, err := s.Push(ctx, "img", name, o)
+			pushed, err := s.Push(ctx, "img", name, o)
 			if err != nil {
 				t.Fatal(err)
 			}
+			sum := pushed.Digest
 			again, err := s.Push(ctx, "img", name, o)
-			if err != nil || again != sum {
-				t.Errorf("pushed again: %s %v", again, err)
+			if err != nil || again != pushed {
+				t.Errorf("pushed again: %v %v", again, err)
 			}
 			fresh := openAt(t, t.TempDir())
 			var events []progress.Event

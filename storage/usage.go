@@ -17,6 +17,9 @@ type Usage struct {
 	// CacheBytes is that of layers the build cache keeps and no image has, ContainerBytes that of
 	// layers a container keeps whose image was removed.
 	CacheBytes, ContainerBytes int64
+	// TransferBytes is what pulls that broke off left for the next one, and what was compressed for
+	// registries.
+	TransferBytes int64
 }
 
 // ImageUsage is one image of a Usage.
@@ -77,6 +80,16 @@ func (s *Store) Usage(used func(Image) bool) (Usage, error) {
 	}
 	keep("container:", &u.ContainerBytes)
 	keep("cache:", &u.CacheBytes)
+	keep(arrivalPin, &u.TransferBytes)
+	for _, dir := range s.transferDirs() {
+		files, err := filesByAge(dir)
+		if err != nil {
+			return Usage{}, err
+		}
+		for _, f := range files {
+			u.TransferBytes += f.Size()
+		}
+	}
 	parents := parentsOf(images)
 	for _, img := range images {
 		one := ImageUsage{Image: img, Parent: parents[img.ID], Blobs: blobs[img.ID]}
@@ -127,6 +140,9 @@ func (s *Store) usageOfBlobs(images []Image, u *Usage, used func(Image) bool) (m
 	}
 	return own, nil
 }
+
+// transferDirs are where files of transfers lie that outlive a command.
+func (s *Store) transferDirs() []string { return []string{s.partialDir(), s.compressedDir()} }
 
 // parentsOf gives the image each image builds on. Of images with the very same layers the oldest is
 // the one the others build on, as a tag or a changed config of it.

@@ -35,22 +35,47 @@ func TryLock(path string, exclusive bool) (*Lock, error) {
 	return take(path, exclusive, unix.LOCK_NB)
 }
 
+// TakeOpened waits for the exclusive lock of the file that is at path now, creating it. The file is
+// locked even when its holder has removed its name meanwhile: what it holds is what the caller wants.
+func TakeOpened(path string) (*Lock, error) {
+	fd, err := openLock(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(fd, unix.LOCK_EX); err != nil {
+		unix.Close(fd)
+		return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
+	}
+	return &Lock{file: os.NewFile(uintptr(fd), path)}, nil
+}
+
+func openLock(path string) (int, error) {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return -1, &fs.PathError{Op: "lock", Path: path, Err: err}
+	}
+	return fd, nil
+}
+
+func flock(fd, how int) error {
+	for {
+		if err := unix.Flock(fd, how); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
 func take(path string, exclusive bool, flags int) (*Lock, error) {
 	how := unix.LOCK_SH
 	if exclusive {
 		how = unix.LOCK_EX
 	}
 	for {
-		fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+		fd, err := openLock(path)
 		if err != nil {
-			return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
+			return nil, err
 		}
-		for {
-			err = unix.Flock(fd, how|flags)
-			if err != unix.EINTR {
-				break
-			}
-		}
+		err = flock(fd, how|flags)
 		if err == unix.EWOULDBLOCK {
 			unix.Close(fd)
 			return nil, nil

@@ -1,0 +1,127 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"go.podman.io/image/v5/docker"
+
+	"github.com/dhow-containers/dhow/storage/progress"
+)
+
+// patience is how often a request is made again that failed for a reason that may pass. The zero
+// value is new. That a registry wants fewer requests (429) is image/v5's matter: it waits as long as
+// Retry-After says, at most a minute, four times.
+type patience struct{ failed int }
+
+const maxFailures = 5
+
+// wait waits before the next try, a little longer each time, and says so. It gives err back when
+// there is to be none.
+func (p *patience) wait(ctx context.Context, what string, err error, say progress.Func) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if p.failed++; p.failed > maxFailures {
+		return fmt.Errorf("%w (tried %d times)", err, p.failed)
+	}
+	delay := time.Second << (p.failed - 1)
+	say.Emit(progress.Event{Warning: fmt.Sprintf("%s: %v; trying again in %s", what, explainTransfer(ctx, err), delay)})
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(delay):
+		return nil
+	}
+}
+
+// busy tells whether the registry is there but could not answer, or broke off.
+func busy(err error) bool {
+	var status docker.UnexpectedHTTPStatusError
+	if errors.As(err, &status) {
+		return status.StatusCode >= 500 && status.StatusCode != 501 && status.StatusCode != 505
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		strings.HasSuffix(err.Error(), ": EOF")
+}
+
+// passing is busy, or the network fails on the way: what is worth another try of a transfer that had
+// begun.
+func passing(err error) bool {
+	var timeout net.Error
+	return busy(err) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH) ||
+		errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// throttle hears image/v5 wait because the registry said 429. The library logs that and tells nobody
+// else.
+type throttle struct {
+	mu   sync.Mutex
+	next int
+	say  map[int]progress.Func
+}
+
+var throttled = throttle{say: map[int]progress.Func{}}
+
+var hookThrottle = sync.OnceFunc(func() {
+	logrus.SetLevel(logrus.DebugLevel) //nolint:forbidigo // nothing is printed: see quiet
+	logrus.SetFormatter(noFormat{})
+	logrus.AddHook(&throttled)
+})
+
+// listen sends what is said about waiting to say until the function it gives is called.
+func (t *throttle) listen(say progress.Func) func() {
+	hookThrottle()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.next++
+	id := t.next
+	t.say[id] = say
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.say, id)
+	}
+}
+
+func (t *throttle) Levels() []logrus.Level { return []logrus.Level{logrus.DebugLevel} } //nolint:forbidigo // as above
+
+func (t *throttle) Fire(e *logrus.Entry) error {
+	rest, ok := strings.CutPrefix(e.Message, "Too many requests to ")
+	if !ok {
+		return nil
+	}
+	host, seconds := throttledWait(rest)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, say := range t.say {
+		say.Emit(progress.Event{Warning: fmt.Sprintf("%s wants fewer requests: waiting %s", host, seconds)})
+	}
+	return nil
+}
+
+// throttledWait reads "https://host/path: sleeping for 2.000000 seconds before next attempt".
+func throttledWait(text string) (host, wait string) {
+	at := strings.LastIndex(text, ": sleeping for ")
+	if at < 0 {
+		return "the registry", "a moment"
+	}
+	var seconds float64
+	_, _ = fmt.Sscanf(text[at:], ": sleeping for %f seconds", &seconds)
+	_, host, _ = strings.Cut(text[:at], "://")
+	host, _, _ = strings.Cut(host, "/")
+	return host, time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+// noFormat spares the work of writing lines nobody reads.
+type noFormat struct{}
+
+func (noFormat) Format(*logrus.Entry) ([]byte, error) { return nil, nil }

@@ -50,6 +50,7 @@ type item struct {
 	current, total int64
 	bar            bool
 	whole          bool // not a layer
+	rate           rate
 }
 
 // NewTransfer makes the display on out; quiet makes one that shows nothing.
@@ -94,6 +95,7 @@ func (t *Transfer) Event(e progress.Event) {
 	}
 	if e.Total > 0 || e.Current > 0 {
 		it.current, it.total = e.Current, e.Total
+		it.rate.add(e.Time, e.Current)
 	}
 	it.status, it.bar = t.words(e)
 	t.dirty = true
@@ -225,13 +227,14 @@ func (t *Transfer) interrupt(text string) {
 	t.paint()
 }
 
-// line is docker's: "3d2430473443: Downloading [=====>      ]  1.2MB/3.6MB".
+// line is docker's: "3d2430473443: Downloading [=====>      ]  1.2MB/3.6MB", with speed and time left
+// where there is room.
 func (it *item) line(width int) string {
 	s := it.label + ": " + it.status
 	if !it.bar {
 		return s
 	}
-	amount := units.HumanSizeWithPrecision(float64(it.current), 4)
+	amount, speed := units.HumanSizeWithPrecision(float64(it.current), 4), it.rate.words(it.current, it.total)
 	if it.total > 0 {
 		amount += "/" + units.HumanSizeWithPrecision(float64(it.total), 4)
 		if width > 110 || width > len(s)+len(amount)+54 {
@@ -243,5 +246,8 @@ func (it *item) line(width int) string {
 			s += " [" + strings.Repeat("=", filled) + head + strings.Repeat(" ", 50-filled-len(head)) + "]"
 		}
 	}
-	return s + "  " + amount
+	if s += "  " + amount; len(s)+len(speed) < width {
+		s += speed
+	}
+	return s
 }

@@ -141,6 +141,31 @@ func TestFrames(t *testing.T) {
 	golden(t, "frames.txt", b.String())
 }
 
+func TestRate(t *testing.T) {
+	at := func(ms int) time.Time { return time.Unix(0, 0).Add(time.Duration(ms) * time.Millisecond) }
+	for _, c := range []struct {
+		points         []point
+		current, total int64
+		want           string
+	}{
+		{nil, 0, 10, ""},
+		{[]point{{at(0), 0}, {at(100), 1e6}}, 1e6, 4e6, ""},
+		{[]point{{at(0), 0}, {at(1000), 1e6}}, 1e6, 4e6, "  1MB/s 3s"},
+		{[]point{{at(0), 5e6}, {at(2000), 6e6}}, 6e6, 7e6, "  500kB/s 2s"}, // taken up at 5 MB
+		{[]point{{at(0), 9e6}, {at(100), 0}, {at(1100), 1e6}}, 1e6, 0, "  1MB/s"},
+		{[]point{{at(0), 0}, {at(20000), 8e6}, {at(26000), 14e6}}, 14e6, 14e6, "  1MB/s"},
+		{[]point{{at(0), 4}, {at(60000), 4}}, 4, 10, ""},
+	} {
+		var r rate
+		for _, p := range c.points {
+			r.add(p.at, p.bytes)
+		}
+		if got := r.words(c.current, c.total); got != c.want {
+			t.Errorf("%v: %q, want %q", c.points, got, c.want)
+		}
+	}
+}
+
 func TestTransferLines(t *testing.T) {
 	var b bytes.Buffer
 	tr := &Transfer{dir: Pulling, w: &b, byID: map[string]*item{}, stop: make(chan struct{}), size: func() (int, int) { return 120, 24 }}

@@ -55,6 +55,7 @@ func (s Settings) Context(a Access) (sys *types.SystemContext, closeContext func
 	if err := setPlatform(sys, a.Platform); err != nil {
 		return nil, nil, err
 	}
+	sys.DockerPerHostCertDirPath = s.certsDir(a.Domain)
 	if a.Insecure || loopback(a.Domain) {
 		sys.DockerInsecureSkipTLSVerify = types.OptionalBoolTrue
 	}
@@ -90,6 +91,21 @@ func (s Settings) aliasFile() string {
 func (s Settings) registriesDir() string {
 	if s.ConfigHome != "" && s.UID != 0 {
 		if dir := filepath.Join(s.ConfigHome, "containers", "registries.d"); isDir(dir) {
+			return dir
+		}
+	}
+	return ""
+}
+
+// certsDir is the user's own docker directory of certificates when it has some for the registry and
+// the containers tools' has none; "" leaves the search to the library, which looks into
+// ~/.config/containers, /etc/containers and /etc/docker.
+func (s Settings) certsDir(domain string) string {
+	if domain == "" || s.ConfigHome != "" && isDir(filepath.Join(s.ConfigHome, "containers", "certs.d", domain)) {
+		return ""
+	}
+	for _, base := range []string{filepath.Join(s.ConfigHome, "docker"), s.DockerConfig} {
+		if dir := filepath.Join(base, "certs.d"); base != "" && filepath.IsAbs(base) && isDir(filepath.Join(dir, domain)) {
 			return dir
 		}
 	}

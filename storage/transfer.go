@@ -94,7 +94,14 @@ func (s *Store) remote(ref, platform string, auth *Credentials, insecure bool) (
 		a.Username, a.Password = auth.Username, auth.Password
 	}
 	sys, done, err := set.Context(a)
-	return name, sys, done, err
+	if err != nil {
+		return name, nil, nil, err
+	}
+	if err := registry.Allowed(sys, name); err != nil {
+		done()
+		return name, nil, nil, fmt.Errorf("%s: %w", reference.Familiar(name.String()), err)
+	}
+	return name, sys, done, nil
 }
 
 // quiet keeps the libraries from writing to stderr: what matters comes back as an error.

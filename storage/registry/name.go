@@ -40,6 +40,27 @@ func Resolve(sys *types.SystemContext, name string) (reference.Name, error) {
 	return reference.Parse(hosts[0] + "/" + reference.Familiar(full.String()))
 }
 
+// blocked is a registry registries.conf forbids.
+type blocked struct{ name string }
+
+func (b blocked) Error() string { return fmt.Sprintf("registries.conf blocks %s", b.name) }
+func (blocked) Hint() string {
+	return `take "blocked = true" out of registries.conf if it should be asked`
+}
+
+// Allowed tells whether registries.conf lets name be asked for. The library asks that of the place a
+// name is rewritten to, and not of the name.
+func Allowed(sys *types.SystemContext, name reference.Name) error {
+	r, err := sysregistriesv2.FindRegistry(sys, name.Repository())
+	if err != nil {
+		return fmt.Errorf("reading registries.conf: %w", err)
+	}
+	if r != nil && r.Blocked {
+		return blocked{r.Prefix}
+	}
+	return nil
+}
+
 // familiarRepository is the name as it would be typed, without tag and digest.
 func familiarRepository(n reference.Name) string {
 	n.Tag, n.Digest = "", ""

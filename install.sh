@@ -1,5 +1,5 @@
 #!/bin/sh
-# install.sh: puts dhow, its completions and its man page below a prefix. See --help.
+# install.sh: puts dhow, its completions and its man pages below a prefix. See --help.
 set -eu
 
 usage() {
@@ -80,10 +80,10 @@ data_dir() {
 
 if [ "$uninstall" = yes ]; then
 	removed=no
-	for f in "$bin" "$bash_completion" "$zsh_completion" "$fish_completion" "$man_page"; do
+	for f in "$bin" "$bash_completion" "$zsh_completion" "$fish_completion" "$man_page" "${man_page%.1}"-*.1; do
 		if [ -e "$f" ] || [ -L "$f" ]; then
 			rm -f -- "$f" || die "can not remove $f"
-			say "removed $f"
+			case $f in "${man_page%.1}"-*) ;; *) say "removed $f" ;; esac
 			removed=yes
 		fi
 	done
@@ -211,6 +211,13 @@ generated "bash completion" "$bash_completion" completion bash
 generated "zsh completion" "$zsh_completion" completion zsh
 generated "fish completion" "$fish_completion" completion fish
 generated "man page" "$man_page" man
+# The page of each command, dhow-run(1), beside it; those of commands that are no more go.
+rm -f -- "${man_page%.1}"-*.1
+for page in $("$bin" man --list 2>/dev/null || :); do
+	if "$bin" man "$page" >"$tmp/generated" 2>/dev/null && [ -s "$tmp/generated" ]; then
+		place "$tmp/generated" "${man_page%.1}-$page.1" 644
+	fi
+done
 
 # What to do next.
 next=''
@@ -249,4 +256,4 @@ fi
 if have zsh && [ "$prefix" != /usr/local ] && [ -e "$zsh_completion" ]; then
 	todo "for completion in zsh: fpath=($prefix/share/zsh/site-functions \$fpath) before compinit in ~/.zshrc"
 fi
-todo "see what this machine gives: dhow info"
+todo "see what this machine gives: dhow doctor"

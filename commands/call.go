@@ -36,6 +36,8 @@ type call struct {
 	notify chan os.Signal
 	place  func() (place, error)
 	opened *storage.Store
+
+	settings *dockerConfig // config
 }
 
 // place is where this caller's things are.

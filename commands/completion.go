@@ -10,6 +10,8 @@ import (
 
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/completions"
+	"github.com/dhow-containers/dhow/run"
+	"github.com/dhow-containers/dhow/run/record"
 )
 
 var completionVerb = verb{
@@ -34,11 +36,24 @@ dhow completion fish > ~/.config/fish/completions/dhow.fish`,
 var completeVerb = verb{
 	name:    "__complete",
 	short:   "Print names for completion",
-	usage:   "image|container|volume|object",
+	usage:   "image|container|running|stopped|copied|volume|object",
 	example: "dhow __complete image",
 	min:     1, max: 1, hidden: true,
 	run: func(c *call) error {
 		names := map[kind]func(*call) []string{anImage: imageNames, aContainer: containerNames, aVolume: volumeNames,
+			aRunning: func(c *call) []string {
+				return namesOf(c, func(f record.Found) bool { return f.State.Pid != 0 && f.State.Status != record.Exited })
+			},
+			aStopped: func(c *call) []string {
+				return namesOf(c, func(f record.Found) bool { return f.State.Status == record.Created || f.State.Status == record.Exited })
+			},
+			aCopied: func(c *call) []string {
+				var out []string
+				for _, name := range containerNames(c) {
+					out = append(out, name+":")
+				}
+				return out
+			},
 			anObject: func(c *call) []string { return append(append(containerNames(c), imageNames(c)...), volumeNames(c)...) }}
 		f := names[kind(c.Args().First())]
 		if f == nil {
@@ -77,14 +92,21 @@ func imageNames(c *call) []string {
 }
 
 func containerNames(c *call) []string {
-	b, err := c.book()
+	return namesOf(c, func(record.Found) bool { return true })
+}
+
+// namesOf gives the names of the containers that are wanted.
+func namesOf(c *call, wanted func(record.Found) bool) []string {
+	p, err := c.here()
 	if err != nil {
 		return nil
 	}
-	all, _ := b.List() // what can be read is enough
+	all, _ := run.List(p.store) // what can be read is enough
 	var out []string
 	for _, f := range all {
-		out = append(out, f.Name)
+		if wanted(f) {
+			out = append(out, f.Name)
+		}
 	}
 	return out
 }

@@ -85,6 +85,6 @@ func runContainerPrune(c *call) error {
 		}
 		fmt.Fprintln(c.out)
 	}
-	fmt.Fprintf(c.out, "Total reclaimed space: %s\n", ui.Size(total))
+	fmt.Fprintf(c.out, "Total reclaimed space: %s\n", ui.Total(total))
 	return failed
 }

@@ -33,6 +33,8 @@ type doctorDocument struct {
 	// Works tells whether containers can be built and run here.
 	Works  bool          `json:"works"`
 	Probes []doctorProbe `json:"probes"`
+	// Ignored are set variables that name another program's server.
+	Ignored []string `json:"ignored,omitempty"`
 }
 
 type doctorProbe struct {
@@ -47,7 +49,7 @@ var titles = map[string]string{
 }
 
 func runDoctor(c *call) error {
-	d := doctorDocument{Works: true}
+	d := doctorDocument{Works: true, Ignored: serverVariables()}
 	for _, p := range c.examine() {
 		status := "ok"
 		switch {
@@ -122,6 +124,9 @@ func (d doctorDocument) lines() string {
 		if p.Cure != "" {
 			b.WriteString(strings.Repeat(" ", 26) + "cure: " + ui.Escape(p.Cure) + "\n")
 		}
+	}
+	if len(d.Ignored) > 0 {
+		b.WriteString("note     environment      " + strings.Join(d.Ignored, ", ") + ": ignored, there is no server to talk to\n")
 	}
 	if d.Works {
 		b.WriteString("dhow works here.\n")

@@ -49,7 +49,7 @@ func runExec(c *call) error {
 	if e.WorkingDir != "" && !path.IsAbs(e.WorkingDir) {
 		return explain.Usage(errors.New("the working directory '" + e.WorkingDir + "' is invalid, it needs to be an absolute path"))
 	}
-	keys, err := monitor.ParseKeys(c.text("detach-keys"))
+	keys, err := monitor.ParseKeys(c.detachKeys())
 	if err != nil {
 		return explain.Usage(err)
 	}

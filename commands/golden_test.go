@@ -52,4 +52,5 @@ func TestHelp(t *testing.T) {
 		golden(t, "testdata/help/"+v.name+".txt", verbHelp(v))
 	}
 	golden(t, "testdata/help/dhow.1", manual(verbs))
+	golden(t, "testdata/help/dhow-ps.1", verbManual(&psVerb))
 }

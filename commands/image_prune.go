@@ -46,7 +46,7 @@ dhow image prune -af --filter until=240h`,
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(c.out, "Total reclaimed space:", ui.Size(bytes))
+		_, err = fmt.Fprintln(c.out, "Total reclaimed space:", ui.Total(bytes))
 		return err
 	},
 }

@@ -20,7 +20,8 @@ var imagesVerb = verb{
 	example: `dhow images
 dhow images --filter label=stage=test --format '{{.ID}} {{.Repository}}'`,
 	detail: `Filters: before=IMAGE, since=IMAGE, until=TIME, dangling=true|false, label=KEY[=VALUE],
-reference=PATTERN. Columns: .ID .Repository .Tag .Digest .CreatedSince .CreatedAt .Size.`,
+reference=PATTERN. Columns: .ID .Repository .Tag .Digest .CreatedSince .CreatedAt .Size .Containers
+.SharedSize .UniqueSize. config.json's imagesFormat stands in for --format.`,
 	max: 1, names: anImage,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
@@ -54,6 +55,7 @@ type imageRow struct {
 const (
 	imagesTable       = "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{if .CreatedSince}}{{.CreatedSince}}{{else}}N/A{{end}}\t{{.Size}}"
 	imagesDigestTable = "table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{if .CreatedSince}}{{.CreatedSince}}{{else}}N/A{{end}}\t{{.Size}}"
+	imagesRaw         = "repository: {{.Repository}}\ntag: {{.Tag}}\nimage_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n"
 	onlyID            = "{{.ID}}"
 )
 
@@ -65,7 +67,11 @@ func runImages(c *call) error {
 	case c.Bool("digests"):
 		standard = imagesDigestTable
 	}
-	f, err := ui.ParseFormat(c.text("format"), standard)
+	source := c.listFormat(c.config().ImagesFormat, imagesRaw)
+	if c.Bool("digests") && strings.HasPrefix(source, "table ") && !strings.Contains(source, "{{.Digest}}") {
+		source += "\t{{.Digest}}"
+	}
+	f, err := ui.ParseFormat(source, standard)
 	if err != nil {
 		return err
 	}
@@ -134,7 +140,7 @@ func fits(operand string, row imageRow) bool {
 // asked for, names without a tag, and "<none>" for an image without any.
 func imageRows(img storage.Image, digests, short bool) []imageRow {
 	base := imageRow{
-		ID: "sha256:" + img.ID, CreatedAt: img.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"), Size: ui.Size(img.Size),
+		ID: "sha256:" + img.ID, CreatedAt: img.Created.Local().Format(listTime), Size: ui.Size(img.Size),
 		Containers: "N/A", VirtualSize: ui.Size(img.Size), SharedSize: "N/A", UniqueSize: "N/A",
 	}
 	if short {

@@ -95,15 +95,23 @@ func runInfo(c *call) error {
 	}
 	d.ContainersStopped = d.Containers - d.ContainersRunning
 	d.OtherStores = c.otherStores()
-	for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "BUILDKIT_HOST", "BUILDX_BUILDER"} {
-		if os.Getenv(name) != "" {
-			d.IgnoredEnvironment = append(d.IgnoredEnvironment, name)
-		}
-	}
+	d.IgnoredEnvironment = serverVariables()
 	if format := c.text("format"); format != "" {
 		return c.printDocument(format, d)
 	}
 	return c.printInfo(d)
+}
+
+// serverVariables gives the set variables that choose another program's server. Commands pass over them
+// without a word, which scripts would have to pass over in turn; who looks for a reason finds it here.
+func serverVariables() []string {
+	var set []string
+	for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "BUILDKIT_HOST", "BUILDX_BUILDER"} {
+		if os.Getenv(name) != "" {
+			set = append(set, name)
+		}
+	}
+	return set
 }
 
 func (c *call) printInfo(d infoDocument) error {

@@ -191,7 +191,7 @@ func inspectPlatform(c *call, name, platform string) (any, error) {
 	if h := img.Config.History; len(h) > 0 {
 		d.Comment = h[len(h)-1].Comment
 	}
-	d.GraphDriver.Name = "overlay"
+	d.GraphDriver.Name, d.GraphDriver.Data = "overlay", imageLayers(img)
 	d.RootFS.Type, d.RootFS.Layers = "layers", []string{}
 	for _, l := range img.Config.RootFS.DiffIDs {
 		d.RootFS.Layers = append(d.RootFS.Layers, l.String())

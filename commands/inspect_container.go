@@ -41,7 +41,8 @@ type containerDocument struct {
 	Platform       string
 	SizeRw         *int64 `json:",omitempty"`
 	SizeRootFs     *int64 `json:",omitempty"`
-	HostConfig     struct {
+	dockerContainer
+	HostConfig struct {
 		askedDocument
 		LogConfig struct {
 			Type   string
@@ -60,6 +61,7 @@ type containerDocument struct {
 		SecurityOpt    []string
 		Init           bool
 		limitsDocument
+		dockerHost
 	}
 	GraphDriver struct {
 		Name string
@@ -83,8 +85,12 @@ type containerDocument struct {
 		StopTimeout *int `json:",omitempty"`
 		// ExposedPorts are keyed by "80/tcp".
 		ExposedPorts map[string]struct{} `json:",omitempty"`
+		dockerConfigKeys
 	}
-	NetworkSettings networkDocument
+	NetworkSettings struct {
+		dockerNetwork
+		Ports map[string][]port.HostBinding
+	}
 }
 
 type containerMount struct {
@@ -121,7 +127,11 @@ func inspectContainer(c *call, name string) (any, error) {
 	h.NetworkMode, h.AutoRemove, h.CapAdd, h.CapDrop, h.ReadonlyRootfs, h.SecurityOpt, h.Init = networkName(f.Network), f.AutoRemove, f.CapAdd, f.CapDrop, f.ReadOnly, f.SecurityOpt, f.Init
 	h.limitsDocument = limitsOf(f)
 	d.GraphDriver.Name = "overlay"
-	d.GraphDriver.Data = map[string]string{"UpperDir": filepath.Join(f.Dir, "upper")}
+	d.GraphDriver.Data = c.containerLayers(f)
+	if h.dockerHost, d.Config.dockerConfigKeys, err = dockerHostOf(f); err != nil {
+		return nil, err
+	}
+	d.NetworkSettings.dockerNetwork, d.NetworkSettings.Ports = dockerNetworkOf(f), port.Table(f.State.Ports)
 	h.RestartPolicy.Name = "no"
 	h.LogConfig.Type, h.LogConfig.Config = log.JSONFile, map[string]string{}
 	if f.LogDriver != "" {
@@ -155,7 +165,7 @@ func inspectContainer(c *call, name string) (any, error) {
 		all := rw + c.imageSize(f)
 		d.SizeRw, d.SizeRootFs = &rw, &all
 	}
-	h.PortBindings, d.NetworkSettings = port.Wishes(f.Publish), networkOf(f)
+	h.PortBindings = port.Wishes(f.Publish)
 	return d, nil
 }
 

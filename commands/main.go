@@ -135,6 +135,9 @@ func find(verbs []*verb, words []string) (*verb, int) {
 // error.
 func (c *call) unknown(words []string) error {
 	if inGroup := c.group(words[0]); len(inGroup) > 0 {
+		if why := dockersVerb(words); why != nil {
+			return why
+		}
 		if len(words) == 1 || words[1] == "--help" || words[1] == "-h" {
 			return c.showGroup(c.err, words[0], inGroup)
 		}
@@ -150,6 +153,9 @@ func (c *call) unknown(words []string) error {
 		if !v.hidden && !strings.Contains(v.name, " ") {
 			names = append(names, v.name)
 		}
+	}
+	if why := dockersVerb(words); why != nil {
+		return why
 	}
 	if docker := laterVerbs[words[0]]; docker {
 		return &explain.Error{Text: fmt.Sprintf("\"dhow %s\" is not supported yet", words[0]), Status: 1}

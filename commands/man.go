@@ -4,16 +4,81 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/urfave/cli/v2"
 )
 
 var manVerb = verb{
-	name:    "man",
-	short:   "Print the manual page",
-	example: "dhow man > ~/.local/share/man/man1/dhow.1",
+	name:  "man",
+	short: "Print the manual page, or that of a command",
+	usage: "[OPTIONS] [COMMAND]",
+	example: `dhow man > ~/.local/share/man/man1/dhow.1
+dhow man run | man -l -`,
+	max: 2, names: aVerb,
+	flags: func() []cli.Flag {
+		return []cli.Flag{yes("list", "", "Print the commands that have a page, \"volume-ls\"")}
+	},
 	run: func(c *call) error {
-		_, err := io.WriteString(c.out, manual(c.verbs))
+		words := c.Args().Slice()
+		var text string
+		switch {
+		case c.Bool("list"):
+			for _, v := range c.verbs {
+				if !v.hidden {
+					text += pageName(v) + "\n"
+				}
+			}
+		case len(words) == 0:
+			text = manual(c.verbs)
+		default:
+			v := c.page(words)
+			if v == nil {
+				return c.unknown(words)
+			}
+			text = verbManual(v)
+		}
+		_, err := io.WriteString(c.out, text)
 		return err
 	},
+}
+
+// page finds the verb a page is asked for, "volume ls" or "volume-ls".
+func (c *call) page(words []string) *verb {
+	if v, used := find(c.verbs, words); v != nil && used == len(words) {
+		return v
+	}
+	for _, v := range c.verbs {
+		if pageName(v) == words[0] && len(words) == 1 {
+			return v
+		}
+	}
+	return nil
+}
+
+// pageName is the verb in the name of its page: dhow-volume-ls(1).
+func pageName(v *verb) string { return strings.ReplaceAll(v.name, " ", "-") }
+
+// verbManual gives the page of one verb, an example first.
+func verbManual(v *verb) string {
+	var b strings.Builder
+	name := "dhow-" + pageName(v)
+	fmt.Fprintf(&b, ".TH %s 1 \"\" \"dhow\" \"User Commands\"\n.SH NAME\n%s \\- %s\n", roff(strings.ToUpper(name)), roff(name), roff(strings.ToLower(v.short[:1])+v.short[1:]))
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n%s\n", roff("dhow "+v.name), roff(v.usage))
+	for _, also := range v.also {
+		fmt.Fprintf(&b, ".br\n.B %s\n%s\n", roff("dhow "+also), roff(v.usage))
+	}
+	b.WriteString(".SH EXAMPLE\n.nf\n" + roff(v.example) + "\n.fi\n")
+	if v.detail != "" {
+		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", roff(v.detail))
+	}
+	if flags := describe(v); len(flags) > 0 {
+		b.WriteString(".SH OPTIONS\n")
+		for _, f := range flags {
+			fmt.Fprintf(&b, ".TP\n.B %s\n%s.\n", roff(strings.TrimSpace(f.left())), roff(f.usage))
+		}
+	}
+	b.WriteString(".SH SEE ALSO\n.BR dhow (1)\n")
+	return b.String()
 }
 
 // manual gives dhow(1) as man(7) wants it, made of the list of verbs.

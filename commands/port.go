@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -50,10 +51,13 @@ dhow port web 80/tcp`,
 				if strings.Contains(ip, ":") {
 					ip = "[" + ip + "]"
 				}
+				line := fmt.Sprintf("%s:%s\n", ip, b.HostPort)
 				if wanted == "" {
-					fmt.Fprintf(c.out, "%s -> ", k)
+					line = k + " -> " + line
 				}
-				fmt.Fprintf(c.out, "%s:%s\n", ip, b.HostPort)
+				if _, err := io.WriteString(c.out, line); err != nil {
+					return err
+				}
 			}
 		}
 		if wanted != "" && !found {

@@ -1,18 +1,6 @@
 package commands
 
-import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
-)
-
-// configLimit bounds docker's config.json.
-const configLimit = 1 << 20
+import "strings"
 
 // proxyVariables are what "proxies" of docker's config.json sets, by its keys (docker CLI reference,
 // "Automatic proxy configuration for containers").
@@ -22,12 +10,9 @@ var proxyVariables = []struct{ key, name string }{
 
 // proxies gives "NAME=value" for containers and builds from the "default" entry of docker's
 // config.json, each in upper and lower case. A name that given holds, in either case, is the person's
-// own matter. A file that can not be read is worth a warning, as for docker.
+// own matter.
 func (c *call) proxies(given []string) []string {
-	entry, err := defaultProxies()
-	if err != nil {
-		c.warn(err.Error())
-	}
+	entry := c.config().Proxies["default"]
 	var out []string
 	for _, v := range proxyVariables {
 		value := entry[v.key]
@@ -47,35 +32,4 @@ func names(list []string, name string) bool {
 		}
 	}
 	return false
-}
-
-func defaultProxies() (map[string]string, error) {
-	dir := os.Getenv("DOCKER_CONFIG")
-	if dir == "" {
-		if home := os.Getenv("HOME"); home != "" {
-			dir = filepath.Join(home, ".docker")
-		}
-	}
-	if dir == "" {
-		return nil, nil
-	}
-	name := filepath.Join(dir, "config.json")
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the proxies: %w", err)
-	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return nil, err
-	}
-	var config struct {
-		Proxies map[string]map[string]string `json:"proxies"`
-	}
-	if err := json.NewDecoder(io.LimitReader(f, configLimit)).Decode(&config); err != nil {
-		return nil, fmt.Errorf("reading the proxies of %s: %w", name, err)
-	}
-	return config.Proxies["default"], nil
 }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,9 +23,10 @@ var psVerb = verb{
 	usage: "[OPTIONS]",
 	example: `dhow ps -a
 dhow ps -a --filter status=exited --format '{{.Names}} {{.Status}}'`,
-	detail: `Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=CODE, expose=PORT[/PROTO], id=PREFIX,
-label=KEY[=VALUE], name=PART, network=NAME, publish=PORT[/PROTO] (of the container), status=created|running|paused|exited,
-volume=NAME. Columns: .ID .Image .Command .CreatedAt .RunningFor .State .Status .Ports .Names .Labels .Label "KEY" .Mounts .Networks.`,
+	detail: `Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=CODE, expose=PORT[/PROTO], health=STATUS, id=REGEX,
+label=KEY[=VALUE], name=REGEX, network=NAME, publish=PORT[/PROTO] (of the container), status=created|running|paused|exited,
+volume=NAME. Columns: .ID .Image .Command .CreatedAt .RunningFor .State .Status .Ports .Names .Labels .Label "KEY" .Mounts .Networks
+.Platform .HealthStatus .IPAddresses .LocalVolumes .Size. config.json's psFormat stands in for --format.`,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			yes("all", "a", "Show containers that do not run, too"),
@@ -41,37 +43,51 @@ volume=NAME. Columns: .ID .Image .Command .CreatedAt .RunningFor .State .Status 
 }
 
 type containerRow struct {
-	Command      string `header:"COMMAND"`
-	CreatedAt    string `header:"CREATED AT"`
-	ID           string `header:"CONTAINER ID"`
-	Image        string `header:"IMAGE"`
-	Labels       string `header:"LABELS"`
-	LocalVolumes string `header:"LOCAL VOLUMES"`
-	Mounts       string `header:"MOUNTS"`
-	Names        string `header:"NAMES"`
-	Networks     string `header:"NETWORKS"`
-	Ports        string `header:"PORTS"`
-	RunningFor   string `header:"CREATED"`
-	Size         string `header:"SIZE"`
-	State        string `header:"STATE"`
-	Status       string `header:"STATUS"`
+	Command      string        `header:"COMMAND"`
+	CreatedAt    string        `header:"CREATED AT"`
+	HealthStatus string        `header:"HEALTH STATUS"`
+	ID           string        `header:"CONTAINER ID"`
+	IPAddresses  []containerIP `header:"IP ADDRESSES"`
+	Image        string        `header:"IMAGE"`
+	Labels       string        `header:"LABELS"`
+	LocalVolumes string        `header:"LOCAL VOLUMES"`
+	Mounts       string        `header:"MOUNTS"`
+	Names        string        `header:"NAMES"`
+	Networks     string        `header:"NETWORKS"`
+	Platform     string        `header:"PLATFORM"`
+	Ports        string        `header:"PORTS"`
+	RunningFor   string        `header:"CREATED"`
+	Size         string        `header:"SIZE"`
+	State        string        `header:"STATE"`
+	Status       string        `header:"STATUS"`
 	labels       map[string]string
 }
 
 // Label gives the value of one label.
 func (r containerRow) Label(name string) string { return r.labels[name] }
 
+const psRaw = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: {{- pad .State 1 0}}\n" +
+	"status: {{- pad .Status 1 0}}\nnames: {{.Names}}\nlabels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n"
+
 const psTable = "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
 
 func runPs(c *call) error {
-	standard := psTable
+	standard, raw := psTable, psRaw
 	if c.Bool("size") {
-		standard += "\t{{.Size}}"
+		standard, raw = standard+"\t{{.Size}}", raw+"size: {{.Size}}\n"
 	}
+	source := c.listFormat(c.config().PsFormat, raw)
 	if c.Bool("quiet") {
+		if source != "" && source != raw {
+			fmt.Fprintln(c.err, "WARNING: Ignoring custom format, because both --format and --quiet are set.")
+		}
 		standard = onlyID
+		if source == raw {
+			standard = "container_id: {{.ID}}"
+		}
+		source = ""
 	}
-	f, err := ui.ParseFormat(c.text("format"), standard)
+	f, err := ui.ParseFormat(source, standard)
 	if err != nil {
 		return err
 	}
@@ -90,12 +106,16 @@ func runPs(c *call) error {
 	everything := c.Bool("all") || last > 0 || filters.anyState
 	now := time.Now()
 	var rows []containerRow
+	format := f
 	for _, f := range all {
 		if !everything && f.State.Status != record.Running || !filters.keep(f) {
 			continue
 		}
 		row := containerRowOf(f, now, !c.Bool("no-trunc"))
-		if c.Bool("size") || strings.Contains(c.text("format"), ".Size") {
+		if format.Uses("Platform") {
+			row.Platform = c.platformOf(f)
+		}
+		if c.Bool("size") || format.Uses("Size") {
 			written, err := run.SizeWritten(f)
 			if err != nil {
 				return err
@@ -107,15 +127,15 @@ func runPs(c *call) error {
 			break
 		}
 	}
-	return ui.Write(c.out, f, rows, c.terminal())
+	return ui.Write(c.out, format, rows, c.terminal())
 }
 
 func containerRowOf(f record.Found, now time.Time, short bool) containerRow {
 	row := containerRow{
 		ID: f.ID, Names: f.Name, Image: f.Image, Command: strings.Join(f.Args, " "), Labels: joinLabels(f.Labels), labels: f.Labels,
-		CreatedAt: f.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"), RunningFor: units.HumanDuration(now.Sub(f.Created)) + " ago",
+		CreatedAt: f.Created.Local().Format(listTime), RunningFor: units.HumanDuration(now.Sub(f.Created)) + " ago",
 		State: stateName(f.State), Status: statusOf(f.State, now), Networks: networkName(f.Network), Size: "0B",
-		Ports: port.Format(f.State.Ports),
+		Ports: port.Format(f.State.Ports), IPAddresses: addressesOf(f),
 	}
 	var mounts []string
 	volumes := 0
@@ -134,6 +154,7 @@ func containerRowOf(f record.Found, now time.Time, short bool) containerRow {
 		mounts = append(mounts, name)
 	}
 	row.Mounts, row.LocalVolumes = strings.Join(mounts, ","), strconv.Itoa(volumes)
+	row.HealthStatus = healthIn(row.Status)
 	if short {
 		row.ID = ui.ShortID(f.ID)
 		row.Command = ui.Ellipsis(row.Command, 20)
@@ -161,7 +182,7 @@ type containerFilter struct {
 
 func (c *call) containerFilters(all []record.Found) (containerFilter, error) {
 	f := containerFilter{values: map[string][]string{}}
-	known := []string{"ancestor", "before", "exited", "expose", "id", "label", "name", "network", "publish", "since", "status", "volume"}
+	known := []string{"ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network", "publish", "since", "status", "volume"}
 	for _, v := range c.list("filter") {
 		key, value, ok := strings.Cut(v, "=")
 		if !ok {
@@ -195,6 +216,20 @@ func (c *call) containerFilters(all []record.Found) (containerFilter, error) {
 			if _, err := port.ParseExpose([]string{value}); err != nil {
 				return f, fmt.Errorf("invalid filter %q: %w", v, err)
 			}
+		case "id", "name":
+			if _, err := regexp.Compile(value); err != nil {
+				return f, fmt.Errorf("invalid filter %q: %w", v, err)
+			}
+		case "health":
+			if !contains([]string{"starting", "healthy", "unhealthy", "none"}, value) {
+				return f, fmt.Errorf("invalid filter 'health=%s'", value)
+			}
+		case "is-task":
+			if _, err := strconv.ParseBool(value); err != nil {
+				return f, fmt.Errorf("invalid filter %q: neither true nor false", v)
+			}
+		case "isolation": // of Windows
+			continue
 		case "exited":
 			f.anyState = true
 			if _, err := strconv.Atoi(value); err != nil {
@@ -231,9 +266,15 @@ func containerHas(c record.Found, key, value string) bool {
 	case "exited":
 		return c.State.Status == record.Exited && strconv.Itoa(c.State.ExitCode) == value
 	case "id":
-		return strings.HasPrefix(c.ID, value)
+		return matches(value, c.ID)
+	case "health":
+		health := healthIn(statusOf(c.State, time.Now()))
+		return health == value || health == "" && value == "none"
+	case "is-task": // of swarm
+		task, _ := strconv.ParseBool(value)
+		return !task
 	case "name":
-		return strings.Contains(c.Name, strings.TrimPrefix(value, "/"))
+		return matches(value, c.Name) || matches(value, "/"+c.Name)
 	case "expose":
 		return anyPort(value, func(p port.Port) bool { return slices.Contains(c.Exposed, p) })
 	case "publish":
@@ -248,6 +289,13 @@ func containerHas(c record.Found, key, value string) bool {
 		return slices.ContainsFunc(c.Mounts, func(m record.Mount) bool { return m.Name == value || m.Target == value })
 	}
 	return false
+}
+
+// matches reports whether a name fits a filter's regular expression, as in docker: "^web$" is one name,
+// "web" a part of it.
+func matches(expression, name string) bool {
+	ok, err := regexp.MatchString(expression, name)
+	return err == nil && ok || expression == name
 }
 
 // anyPort tells whether one of the ports that a filter names, "80", "53/udp" or a range, is has.

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dhow-containers/dhow/commands/explain"
+	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/run"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage"
@@ -32,7 +33,7 @@ dhow rm $(dhow ps -aq)`,
 			err := c.remove(name, c.Bool("force"))
 			var missing *explain.Error
 			if c.Bool("force") && errors.As(err, &missing) {
-				fmt.Fprintln(c.err, "dhow: "+missing.Text)
+				fmt.Fprintln(c.err, "dhow: "+ui.Escape(missing.Text))
 				return nil
 			}
 			if err != nil {

@@ -3,10 +3,13 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/dhow-containers/dhow/commands/explain"
+	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/storage"
 )
 
@@ -40,7 +43,7 @@ func runRmi(c *call) error {
 	return c.each(func(name string) error {
 		r, err := c.removeImage(s, name, storage.RemoveOptions{Force: c.Bool("force"), Users: users})
 		if errors.Is(err, storage.ErrNotFound) && c.Bool("force") {
-			fmt.Fprintln(c.err, "dhow: No such image: "+name)
+			fmt.Fprintln(c.err, "dhow: No such image: "+ui.Escape(name))
 			return nil
 		}
 		if errors.Is(err, storage.ErrInUse) {
@@ -50,13 +53,15 @@ func runRmi(c *call) error {
 		if err != nil {
 			return noImage(err, name)
 		}
+		var told strings.Builder
 		for _, n := range r.Untagged {
-			fmt.Fprintln(c.out, "Untagged:", familiar(n))
+			fmt.Fprintln(&told, "Untagged:", ui.Escape(familiar(n)))
 		}
 		for _, id := range r.Deleted {
-			fmt.Fprintln(c.out, "Deleted:", id)
+			fmt.Fprintln(&told, "Deleted:", id)
 		}
-		return nil
+		_, err = io.WriteString(c.out, told.String())
+		return err
 	})
 }
 

@@ -135,7 +135,7 @@ func runRun(c *call) error {
 
 // runOnTerminal runs a container that the person can leave and come back to.
 func (c *call) runOnTerminal(o run.Options) (int, error) {
-	keys, err := monitor.ParseKeys(c.text("detach-keys"))
+	keys, err := monitor.ParseKeys(c.detachKeys())
 	if err != nil {
 		return 125, err
 	}

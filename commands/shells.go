@@ -67,14 +67,21 @@ func bashScript(verbs []*verb) string {
 	var b strings.Builder
 	b.WriteString(`# bash completion for dhow; made from its list of commands, do not edit
 _dhow() {
-	local cur prev verb flags values kind i n=0 word
-	cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	# bash cuts words at ":" and "=", which names and flags have inside: read the line itself
+	local line=${COMP_LINE:0:COMP_POINT} words cur cut whole prev verb='' flags='' values='' first='' rest='' stop='' kind='' word i n=0 operands=0
+	local root=()
+	cur=${COMP_WORDS[COMP_CWORD]}
+	[[ $cur == [:=] ]] && cur=''
+	read -ra words <<<"$line"
+	[[ $line == *[[:space:]] ]] && words+=('')
+	whole=${words[${#words[@]} - 1]} prev=${words[${#words[@]} - 2]}
 	COMPREPLY=()
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		word=${COMP_WORDS[i]}
+	for ((i = 1; i < ${#words[@]} - 1; i++)); do
+		word=${words[i]}
 		case $word in
-		--root | --config) ((i++)) ;;
-		-*) [ $n = 0 ] || break ;;
+		--root) root=(--root "${words[i + 1]}") && ((i++)) ;;
+		--config) ((i++)) ;;
+		-*) ;;
 		*)
 			verb="${verb:+$verb }$word"
 			((++n))
@@ -87,63 +94,84 @@ _dhow() {
 	done
 	case $verb in
 `)
-	fmt.Fprintf(&b, "\t'') flags='--root --config --help --version' values='--root --config' kind='%s' ;;\n", "words:"+strings.Join(first, " "))
+	fmt.Fprintf(&b, "\t'') flags='--root --config --help --version' values='--root --config' first='%s' ;;\n", "words:"+strings.Join(first, " "))
 	for _, g := range slices.Sorted(maps.Keys(second)) {
 		if of[g] == nil {
-			fmt.Fprintf(&b, "\t%s) flags=--help kind='words:%s' ;;\n", g, strings.Join(second[g], " "))
+			fmt.Fprintf(&b, "\t%s) flags=--help first='words:%s' ;;\n", g, strings.Join(second[g], " "))
 		}
 	}
+	var choices strings.Builder
 	for _, v := range verbs {
 		if v.hidden {
 			continue
 		}
-		var flags []string
-		for _, f := range describe(v) {
-			flags = append(flags, f.spelled()...)
-		}
-		flags = append(flags, "--help")
-		var patterns []string
+		var flags, patterns []string
 		for _, n := range append([]string{v.name}, v.also...) {
 			patterns = append(patterns, quoteShell(n))
 		}
-		k := string(v.names)
-		switch v.names {
-		case aVerb:
-			k = "words:" + strings.Join(first, " ")
-		case "":
-			if v.name == "completion" {
-				k = "words:bash zsh fish"
+		for _, f := range describe(v) {
+			flags = append(flags, f.spelled()...)
+			if k := v.choices(f); f.value != "" && k != "" {
+				for _, n := range append([]string{v.name}, v.also...) {
+					for _, s := range f.spelled() {
+						fmt.Fprintf(&choices, "%s | ", quoteShell(n+" "+s))
+					}
+				}
+				cut := strings.TrimSuffix(choices.String(), " | ")
+				choices.Reset()
+				fmt.Fprintf(&choices, "%s) kind=%s ;;\n\t\t", cut, quoteShell(string(k)))
 			}
 		}
-		fmt.Fprintf(&b, "\t%s) flags='%s' values='%s' kind='%s' ;;\n", strings.Join(patterns, " | "), strings.Join(flags, " "),
-			strings.Join(takesValue(describe(v)), " "), k)
+		flags = append(flags, "--help")
+		stop := ""
+		if v.stop {
+			stop = " stop=yes"
+		}
+		one, others := v.operands()
+		if one == aVerb {
+			one, others = kind("words:"+strings.Join(first, " ")), ""
+		}
+		fmt.Fprintf(&b, "\t%s) flags='%s' values='%s' first='%s' rest='%s'%s ;;\n", strings.Join(patterns, " | "), strings.Join(flags, " "),
+			strings.Join(takesValue(describe(v)), " "), one, others, stop)
 	}
 	b.WriteString(`	*) return ;;
 	esac
-	if [[ " $values " == *" $prev "* ]]; then
-		case $prev in
-		--progress) kind='words:auto plain tty rawjson quiet' ;;
-		--pull) kind='words:always missing never' ;;
-		--network) kind='words:bridge none host' ;;
-		*) kind='file' ;;
-		esac
-	elif [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
-		return
-	fi
-	case $kind in
-	words:*) mapfile -t COMPREPLY < <(compgen -W "${kind#words:}" -- "$cur") ;;
-	file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	image | container | volume | object)
-		mapfile -t COMPREPLY < <(compgen -W "$(dhow __complete "$kind" 2>/dev/null)" -- "$cur")
-		if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then
-			local colon=${cur%"${cur##*:}"}
-			COMPREPLY=("${COMPREPLY[@]#"$colon"}")
+	for ((i++; i < ${#words[@]} - 1; i++)); do
+		word=${words[i]}
+		if [[ $word == -?* && (-z $stop || $operands == 0) ]]; then
+			[[ " $values " == *" $word "* ]] && ((i++))
+		else
+			((++operands))
 		fi
-		;;
+	done
+	if [[ -n $stop && $operands != 0 ]]; then
+		kind=$rest
+	elif [[ $whole == --*=* || (" $values " == *" $prev "* && i -ge ${#words[@]}) ]]; then
+		if [[ $whole == --*=* ]]; then
+			prev=${whole%%=*} whole=${whole#*=}
+		fi
+		case "$verb $prev" in
+		` + strings.TrimSuffix(choices.String(), "\t\t") + `		' --root' | ' --config') kind='file' ;;
+		esac
+	elif [[ $whole == -* ]]; then
+		kind="words:$flags"
+	elif [[ $operands == 0 ]]; then
+		kind=$first
+	else
+		kind=$rest
+	fi
+	cut=${whole%"$cur"}
+	case $kind in
+	words:*) mapfile -t COMPREPLY < <(compgen -W "${kind#words:}" -- "$whole") ;;
+	file) mapfile -t COMPREPLY < <(compgen -f -- "$whole") ;;
+	copied) mapfile -t COMPREPLY < <(compgen -f -W "$(dhow "${root[@]}" __complete copied 2>/dev/null)" -- "$whole") ;;
+	?*) mapfile -t COMPREPLY < <(compgen -W "$(dhow "${root[@]}" __complete "$kind" 2>/dev/null)" -- "$whole") ;;
 	esac
+	[[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=:] ]] && compopt -o nospace
+	[[ $kind == file || $kind == copied ]] && compopt -o filenames
+	[[ $COMP_WORDBREAKS == *:* ]] && COMPREPLY=("${COMPREPLY[@]#"$cut"}")
 }
-complete -o filenames -F _dhow dhow
+complete -F _dhow dhow
 `)
 	return b.String()
 }
@@ -156,13 +184,20 @@ func zshScript(verbs []*verb) string {
 # zsh completion for dhow; made from its list of commands, do not edit
 _dhow_names() {
 	local -a names
-	names=(${(f)"$(dhow __complete $1 2>/dev/null)"})
-	compadd -a names
+	names=(${(f)"$(dhow $root __complete $1 2>/dev/null)"})
+	if [[ $1 == copied ]]; then
+		compadd -S '' -a names
+		_files
+	else
+		compadd -a names
+	fi
 }
 _dhow() {
 	local curcontext=$curcontext state line verb
-	local -a commands
+	local -a commands root
+	typeset -A opt_args
 	_arguments -C '--root[keep everything below this directory]:directory:_files -/' '--config[directory of config.json]:directory:_files -/' '--help' '--version' '1: :->verb' '*:: :->rest' && return
+	[[ -n $opt_args[--root] ]] && root=(--root $opt_args[--root])
 	case $state in
 	verb)
 		commands=(
@@ -201,38 +236,24 @@ _dhow() {
 					spec += "+"
 				}
 				spec += "[" + usage + "]"
-				switch {
-				case f.name == "progress":
-					spec += ": :(auto plain tty rawjson quiet)"
-				case f.name == "pull":
-					spec += ": :(always missing never)"
-				case f.name == "network":
-					spec += ": :(bridge none host)"
-				case f.value != "":
-					spec += ": :_files"
+				if f.value != "" {
+					spec += ": :" + zshAction(v.choices(f))
 				}
 				fmt.Fprintf(&b, " \\\n\t\t\t\t%s", quoteShell(spec))
 			}
 		}
-		action := ""
-		switch v.names {
-		case aFile:
-			action = "_files"
-		case anImage, aContainer, aVolume, anObject:
-			action = " _dhow_names " + string(v.names) // the space: called as it stands
-		case aVerb:
-			action = "(" + strings.Join(first, " ") + ")"
-		default:
-			if v.name == "completion" {
-				action = "(bash zsh fish)"
-			}
+		one, others := v.operands()
+		if one == aVerb {
+			one, others = kind("words:"+strings.Join(first, " ")), ""
+		}
+		if one != "" {
+			fmt.Fprintf(&b, " \\\n\t\t\t\t%s", quoteShell("1: :"+zshAction(one)))
 		}
 		switch {
-		case action == "":
 		case v.stop:
-			fmt.Fprintf(&b, " \\\n\t\t\t\t%s '*::command:_normal'", quoteShell("1: :"+action))
-		default:
-			fmt.Fprintf(&b, " \\\n\t\t\t\t%s", quoteShell("*: :"+action))
+			b.WriteString(" \\\n\t\t\t\t'*::command:_normal'")
+		case others != "":
+			fmt.Fprintf(&b, " \\\n\t\t\t\t%s", quoteShell("*: :"+zshAction(others)))
 		}
 		b.WriteString("\n\t\t\t;;\n")
 	}
@@ -243,6 +264,20 @@ _dhow() {
 if [ "$funcstack[1]" = _dhow ]; then _dhow "$@"; else compdef _dhow dhow; fi
 `)
 	return b.String()
+}
+
+// zshAction gives what _arguments is to do for a kind.
+func zshAction(k kind) string {
+	if words, ok := k.words(); ok {
+		return "(" + words + ")"
+	}
+	switch k {
+	case "":
+		return ""
+	case aFile:
+		return "_files"
+	}
+	return " _dhow_names " + string(k) // the space: called as it stands
 }
 
 func fishScript(verbs []*verb) string {
@@ -277,6 +312,16 @@ function __dhow_at
     set -l words (__dhow_words)
     test "$words" = "$argv[1]"
 end
+function __dhow_names
+    set -l root
+    set -l words (commandline -opc)
+    for i in (seq (count $words))
+        if test $words[$i] = --root
+            set root --root $words[(math $i + 1)]
+        end
+    end
+    dhow $root __complete $argv[1] 2>/dev/null
+end
 complete -c dhow -f
 `)
 	for _, f := range first {
@@ -306,24 +351,40 @@ complete -c dhow -f
 				line += " -s " + f.short
 			}
 			if f.value != "" && !f.optional {
-				line += " -r -F"
+				line += fishValues(v.choices(f))
 			}
 			fmt.Fprintf(&b, "%s -d %s\n", line, quoteShell(f.usage))
 		}
-		switch v.names {
-		case aFile:
+		one, _ := v.operands()
+		if one == aVerb {
+			one = kind("words:" + strings.Join(first, " "))
+		}
+		if words, ok := one.words(); ok {
+			fmt.Fprintf(&b, "complete -c dhow %s -a '%s'\n", cond, words)
+			continue
+		}
+		if one == aFile || one == aCopied {
 			fmt.Fprintf(&b, "complete -c dhow %s -F\n", cond)
-		case anImage, aContainer, aVolume, anObject:
-			fmt.Fprintf(&b, "complete -c dhow %s -a '(dhow __complete %s 2>/dev/null)'\n", cond, v.names)
-		case aVerb:
-			fmt.Fprintf(&b, "complete -c dhow %s -a '%s'\n", cond, strings.Join(first, " "))
-		default:
-			if v.name == "completion" {
-				fmt.Fprintf(&b, "complete -c dhow %s -a 'bash zsh fish'\n", cond)
-			}
+		}
+		if one != aFile && one != "" {
+			fmt.Fprintf(&b, "complete -c dhow %s -a '(__dhow_names %s)'\n", cond, one)
 		}
 	}
 	return b.String()
+}
+
+// fishValues gives the options of complete(1) for a flag whose value is of kind k.
+func fishValues(k kind) string {
+	if words, ok := k.words(); ok {
+		return " -x -a " + quoteShell(words)
+	}
+	switch k {
+	case "":
+		return " -x"
+	case aFile:
+		return " -r -F"
+	}
+	return " -x -a '(__dhow_names " + string(k) + ")'"
 }
 
 func quoteShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

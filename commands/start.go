@@ -64,7 +64,7 @@ echo data | dhow start -ai job`,
 
 // caller is this command as one who attaches to a container.
 func (c *call) caller(f record.Found, stdin bool) (monitor.Caller, error) {
-	keys, err := monitor.ParseKeys(c.text("detach-keys"))
+	keys, err := monitor.ParseKeys(c.detachKeys())
 	if err != nil {
 		return monitor.Caller{}, explain.Usage(err)
 	}

@@ -147,7 +147,9 @@ func (c *call) together(do func(record.Book, record.Found) error) error {
 			return ctx.Err()
 		}
 		if err == nil {
-			fmt.Fprintln(c.out, name)
+			_, err = fmt.Fprintln(c.out, name)
+		}
+		if err == nil {
 			continue
 		}
 		text, status := explain.Line(err)

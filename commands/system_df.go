@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	units "github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
 	"github.com/dhow-containers/dhow/build/cache"
@@ -63,14 +62,17 @@ type dfVolume struct {
 }
 
 type dfCache struct {
-	ID         string `header:"CACHE ID"`
-	CacheType  string `header:"CACHE TYPE"`
-	Size       string `header:"SIZE"`
-	CreatedAt  string `header:"CREATED"`
-	LastUsedAt string `header:"LAST USED"`
-	UsageCount string `header:"USAGE"`
-	InUse      string `header:"IN USE"`
-	Shared     string `header:"SHARED"`
+	ID            string `header:"CACHE ID"`
+	CacheType     string `header:"CACHE TYPE"`
+	Description   string `header:"DESCRIPTION"`
+	Size          string `header:"SIZE"`
+	CreatedAt     string `header:"CREATED AT"`
+	CreatedSince  string `header:"CREATED"`
+	LastUsedAt    string `header:"LAST USED AT"`
+	LastUsedSince string `header:"LAST USED"`
+	UsageCount    string `header:"USAGE"`
+	InUse         string `header:"IN USE"`
+	Shared        string `header:"SHARED"`
 }
 
 // disk is all system df knows.
@@ -112,8 +114,8 @@ func runSystemDf(c *call) error {
 	if err := writeTable(c, "{{.Name}}\t{{.Links}}\t{{.Size}}", d.Volumes); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "\nBuild cache usage: %s\n\n", ui.Size(d.cacheBytes))
-	return writeTable(c, "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedAt}}\t{{.LastUsedAt}}\t{{.UsageCount}}\t{{.Shared}}", d.BuildCache)
+	fmt.Fprintf(c.out, "\nBuild cache usage: %s\n\n", ui.Total(d.cacheBytes))
+	return writeTable(c, "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}", d.BuildCache)
 }
 
 func writeTable[R any](c *call, columns string, rows []R) error {
@@ -163,11 +165,10 @@ func (c *call) disk() (d disk, err error) {
 		if using[img.ID] > 0 {
 			active++
 		}
-		for _, row := range imageRows(img.Image, false, true) {
-			row.SharedSize, row.UniqueSize = ui.Size(img.Shared), ui.Size(img.Own+img.Blobs)
-			row.Containers = strconv.Itoa(using[img.ID])
-			d.Images = append(d.Images, row)
-		}
+		row := imageRows(img.Image, false, true)[0] // its first name stands for all
+		row.SharedSize, row.UniqueSize = ui.Total(img.Shared), ui.Total(img.Own+img.Blobs)
+		row.Containers = strconv.Itoa(using[img.ID])
+		d.Images = append(d.Images, row)
 	}
 	d.row("Images", len(u.Images)-len(behind), active, u.ImageBytes+u.TransferBytes, u.UnusedBytes+u.TransferBytes)
 	if err := c.diskContainers(&d, containers, u.ContainerBytes); err != nil {
@@ -187,11 +188,11 @@ func (c *call) disk() (d disk, err error) {
 
 // row adds one kind; docker shows the part that can be reclaimed of the whole in percent.
 func (d *disk) row(kind string, total, active int, size, reclaimable int64) {
-	text := ui.Size(reclaimable)
+	text := ui.Total(reclaimable)
 	if size > 0 && kind != "Build Cache" {
 		text += fmt.Sprintf(" (%d%%)", reclaimable*100/size)
 	}
-	d.rows = append(d.rows, dfRow{kind, strconv.Itoa(total), strconv.Itoa(active), ui.Size(size), text})
+	d.rows = append(d.rows, dfRow{kind, strconv.Itoa(total), strconv.Itoa(active), ui.Total(size), text})
 }
 
 func (c *call) diskContainers(d *disk, containers []record.Found, kept int64) error {
@@ -225,7 +226,7 @@ func (d *disk) volumes(all []volume.Volume, links map[string]int) {
 	active := 0
 	for _, v := range all {
 		one := dfVolume{Name: v.Name, Links: strconv.Itoa(links[v.Name]), bytes: cache.TreeSize(v.Dir)}
-		one.Size = ui.Size(one.bytes)
+		one.Size = ui.Total(one.bytes)
 		d.Volumes = append(d.Volumes, one)
 		size += one.bytes
 		if links[v.Name] > 0 {
@@ -259,18 +260,26 @@ func (c *call) diskCache(d *disk, kept int64) error {
 				reclaimable += e.Size
 			}
 		}
-		used := ""
-		if !e.LastUsed.IsZero() {
-			used = units.HumanDuration(time.Since(e.LastUsed)) + " ago"
-		}
-		d.BuildCache = append(d.BuildCache, dfCache{
-			ID: e.ID[:min(12, len(e.ID))], CacheType: e.Type, Size: ui.Size(e.Size), CreatedAt: units.HumanDuration(time.Since(e.Created)) + " ago",
-			LastUsedAt: used, UsageCount: strconv.FormatInt(e.Uses, 10), InUse: strconv.FormatBool(e.InUse), Shared: strconv.FormatBool(e.Shared),
-		})
+		d.BuildCache = append(d.BuildCache, dfCacheOf(e))
 	}
 	d.cacheBytes = size
 	d.row("Build Cache", len(list), active, size, reclaimable)
 	return nil
+}
+
+// dfCacheOf gives the row of an entry; one in use is marked, as docker does.
+func dfCacheOf(e cache.Entry) dfCache {
+	row := dfCache{
+		ID: e.ID[:min(12, len(e.ID))], CacheType: e.Type, Description: e.Name, Size: ui.Size(e.Size), CreatedAt: e.Created.Local().Format(listTime), CreatedSince: ui.Since(e.Created),
+		UsageCount: strconv.FormatInt(e.Uses, 10), InUse: strconv.FormatBool(e.InUse), Shared: strconv.FormatBool(e.Shared),
+	}
+	if e.InUse {
+		row.ID += "*"
+	}
+	if !e.LastUsed.IsZero() {
+		row.LastUsedAt, row.LastUsedSince = e.LastUsed.Local().Format(listTime), ui.Since(e.LastUsed)
+	}
+	return row
 }
 
 // buildCache opens the build cache of this caller.

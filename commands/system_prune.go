@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -43,7 +44,7 @@ func runSystemPrune(c *call) error {
 	if c.Bool("volumes") && !f.until.IsZero() {
 		return explain.Usage(errors.New(`the "until" filter is not supported with "--volumes"`))
 	}
-	if !c.Bool("force") && !c.confirm(pruneWarning(all, c.Bool("volumes"))) {
+	if !c.Bool("force") && !c.confirm(pruneWarning(all, c.Bool("volumes"), c.list("filter"))) {
 		return nil
 	}
 	bytes, err := c.pruneContainers(f)
@@ -70,19 +71,28 @@ func runSystemPrune(c *call) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(c.out, "Total reclaimed space:", ui.Size(bytes))
+	_, err = fmt.Fprintln(c.out, "Total reclaimed space:", ui.Total(bytes))
 	return err
 }
 
-func pruneWarning(all, volumes bool) string {
+// pruneWarning is docker's, without the networks that are not there.
+func pruneWarning(all, volumes bool, filters []string) string {
 	text := "WARNING! This will remove:\n  - all stopped containers\n"
 	if volumes {
 		text += "  - all anonymous volumes not used by at least one container\n"
 	}
 	if all {
-		return text + "  - all images without at least one container associated to them\n  - all build cache\n"
+		text += "  - all images without at least one container associated to them\n  - all build cache\n"
+	} else {
+		text += "  - all dangling images\n  - unused build cache\n"
 	}
-	return text + "  - all dangling images\n  - unused build cache\n"
+	if len(filters) > 0 {
+		text += "\n  Items to be pruned will be filtered with:\n"
+		for _, f := range slices.Sorted(slices.Values(filters)) {
+			text += "  - " + f + "\n"
+		}
+	}
+	return text
 }
 
 // pruneContainers removes the containers that do not run, prints their ids, and gives the bytes they

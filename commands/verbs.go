@@ -14,9 +14,9 @@ var verbs = []*verb{
 	&manifestRemoveVerb, &manifestRmVerb, &manifestExistsVerb,
 	&loginVerb, &logoutVerb,
 	// everything
-	&inspectVerb, &imageInspectVerb, &containerInspectVerb,
+	&inspectVerb, &imageInspectVerb, &containerInspectVerb, &containerExistsVerb,
 	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb, &volumePruneVerb, &volumeExistsVerb,
-	&builderPruneVerb, &systemDfVerb, &systemPruneVerb, &systemCheckVerb,
+	&builderPruneVerb, &builderDuVerb, &systemDfVerb, &systemPruneVerb, &systemCheckVerb,
 	// dhow itself
 	&infoVerb, &doctorVerb, &unshareVerb, &versionVerb, &completionVerb, &manVerb, &helpVerb, &completeVerb,
 }

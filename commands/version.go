@@ -10,7 +10,7 @@ import (
 )
 
 var versionVerb = verb{
-	name:    "version",
+	name: "version", also: []string{"buildx version"},
 	short:   "Show the version",
 	usage:   "[OPTIONS]",
 	example: `dhow version --format '{{.Client.Version}}'`,

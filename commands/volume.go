@@ -20,7 +20,7 @@ var volumeLsVerb = verb{
 	usage:   "[OPTIONS]",
 	example: `dhow volume ls --filter dangling=true`,
 	later:   "cluster",
-	detail:  "Filters: dangling=true|false, driver=local, label=KEY[=VALUE], name=PART.",
+	detail:  "Filters: dangling=true|false, driver=local, label=KEY[=VALUE], name=REGEX. Columns: .Name .Driver .Scope .Mountpoint\n.Labels .Label \"KEY\". config.json's volumesFormat stands in for --format.",
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			list("filter", "f", "Show only volumes for which `key=value` holds"),
@@ -135,7 +135,11 @@ func runVolumeLs(c *call) error {
 	if c.Bool("quiet") {
 		standard = "{{.Name}}"
 	}
-	f, err := ui.ParseFormat(c.text("format"), standard)
+	raw := "name: {{.Name}}\ndriver: {{.Driver}}\n"
+	if c.Bool("quiet") {
+		raw = "name: {{.Name}}"
+	}
+	f, err := ui.ParseFormat(c.listFormat(c.config().VolumesFormat, raw), standard)
 	if err != nil {
 		return err
 	}
@@ -170,7 +174,7 @@ func (c *call) keepVolume(v volume.Volume) (bool, error) {
 		case !ok:
 			return false, fmt.Errorf("invalid filter %q: want key=value", f)
 		case key == "name":
-			keep = strings.Contains(v.Name, value)
+			keep = matches(value, v.Name)
 		case key == "driver":
 			keep = value == "local"
 		case key == "label":

@@ -2,13 +2,20 @@
 # zsh completion for dhow; made from its list of commands, do not edit
 _dhow_names() {
 	local -a names
-	names=(${(f)"$(dhow __complete $1 2>/dev/null)"})
-	compadd -a names
+	names=(${(f)"$(dhow $root __complete $1 2>/dev/null)"})
+	if [[ $1 == copied ]]; then
+		compadd -S '' -a names
+		_files
+	else
+		compadd -a names
+	fi
 }
 _dhow() {
 	local curcontext=$curcontext state line verb
-	local -a commands
+	local -a commands root
+	typeset -A opt_args
 	_arguments -C '--root[keep everything below this directory]:directory:_files -/' '--config[directory of config.json]:directory:_files -/' '--help' '--version' '1: :->verb' '*:: :->rest' && return
+	[[ -n $opt_args[--root] ]] && root=(--root $opt_args[--root])
 	case $state in
 	verb)
 		commands=(
@@ -38,7 +45,7 @@ _dhow() {
 			'login:Keep an account of a registry'
 			'logout:Forget an account of a registry'
 			'logs:Show what a container has written'
-			'man:Print the manual page'
+			'man:Print the manual page, or that of a command'
 			'manifest:commands for manifests'
 			'pause:Stop all processes of containers where they are'
 			'port:Show the published ports of a container'
@@ -71,13 +78,13 @@ _dhow() {
 		verb=$words[1]
 		case $verb in
 		builder)
-			if ((CURRENT == 2)); then compadd build prune; return; fi
+			if ((CURRENT == 2)); then compadd build du prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		buildx)
-			if ((CURRENT == 2)); then compadd b build prune; return; fi
+			if ((CURRENT == 2)); then compadd b build du prune version; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		container)
-			if ((CURRENT == 2)); then compadd attach commit cp create diff exec export inspect kill list logs ls pause port prune ps remove rename restart rm run start stats stop top unpause update wait; return; fi
+			if ((CURRENT == 2)); then compadd attach commit cp create diff exec exists export inspect kill list logs ls pause port prune ps remove rename restart rm run start stats stop top unpause update wait; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		image)
 			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
@@ -95,92 +102,92 @@ _dhow() {
 		case $verb in
 		'build'|'image build'|'builder build'|'buildx build'|'buildx b'|'bud')
 			_arguments -s \
-				'*--add-host=[Add a line to /etc/hosts of RUN steps]: :_files' \
-				'*--build-arg=[Set an ARG; NAME alone takes it from the environment]: :_files' \
+				'*--add-host=[Add a line to /etc/hosts of RUN steps]: :' \
+				'*--build-arg=[Set an ARG; NAME alone takes it from the environment]: :' \
 				'*--build-context=[Name one more context, a directory or docker-image //REF]: :_files' \
 				'*--file=[The Dockerfile; "-" is stdin]: :_files' \
 				'*-f+[The Dockerfile; "-" is stdin]: :_files' \
 				'*--iidfile=[Write the image'\''s id to a file]: :_files' \
-				'*--label=[Set a label]: :_files' \
+				'*--label=[Set a label]: :' \
 				'*--load[Keep the result in the store, as always]' \
 				'*--network=[Network of RUN steps  default, none or host]: :(bridge none host)' \
 				'*--no-cache[Carry out every step again]' \
-				'*--platform=[Platform to build for]: :_files' \
+				'*--platform=[Platform to build for]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
 				'*--progress=[How to show progress  auto, plain, tty, rawjson or quiet (BUILDKIT_PROGRESS)]: :(auto plain tty rawjson quiet)' \
 				'*--pull=-[Ask the registry for newer base images; =never asks for none]: :(always missing never)' \
 				'*--quiet[Print nothing but the image'\''s id]' \
 				'*-q[Print nothing but the image'\''s id]' \
 				'*--secret=[Give a secret to RUN steps; or id=name,env=variable]: :_files' \
-				'*--tag=[Name the result]: :_files' \
-				'*-t+[Name the result]: :_files' \
-				'*--target=[Build this stage]: :_files' \
-				'*: :_files'
+				'*--tag=[Name the result]: :' \
+				'*-t+[Name the result]: :' \
+				'*--target=[Build this stage]: :' \
+				'1: :_files'
 			;;
 		'run'|'container run')
 			_arguments -s \
-				'*--add-host=[Add a line to /etc/hosts]: :_files' \
-				'*--annotation=[Add an annotation to the runtime'\''s specification]: :_files' \
-				'*--attach=[Connect only to this one  stdin, stdout, stderr]: :_files' \
-				'*-a+[Connect only to this one  stdin, stdout, stderr]: :_files' \
-				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :_files' \
-				'*--cap-add=[Add a capability]: :_files' \
-				'*--cap-drop=[Drop a capability, or ALL]: :_files' \
+				'*--add-host=[Add a line to /etc/hosts]: :' \
+				'*--annotation=[Add an annotation to the runtime'\''s specification]: :' \
+				'*--attach=[Connect only to this one  stdin, stdout, stderr]: :' \
+				'*-a+[Connect only to this one  stdin, stdout, stderr]: :' \
+				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :' \
+				'*--cap-add=[Add a capability]: :(ALL AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_ADMIN NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_CHROOT SYS_NICE SYS_PTRACE SYS_TIME)' \
+				'*--cap-drop=[Drop a capability, or ALL]: :(ALL AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_ADMIN NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_CHROOT SYS_NICE SYS_PTRACE SYS_TIME)' \
 				'*--cgroup-parent=[Make the container'\''s control group below this one]: :_files' \
-				'*--cgroupns=[Cgroup namespace  private (the default) or host]: :_files' \
+				'*--cgroupns=[Cgroup namespace  private (the default) or host]: :' \
 				'*--cidfile=[Write the container'\''s id to a file]: :_files' \
-				'*--cpu-period=[Length of the periods of --cpu-quota]: :_files' \
-				'*--cpu-quota=[Processor time in each period]: :_files' \
-				'*--cpu-shares=[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
-				'*-c+[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
-				'*--cpus=[Processors at most  1.5]: :_files' \
-				'*--cpuset-cpus=[Run on these processors alone  0-2,4]: :_files' \
-				'*--cpuset-mems=[Use these memory nodes alone]: :_files' \
+				'*--cpu-period=[Length of the periods of --cpu-quota]: :' \
+				'*--cpu-quota=[Processor time in each period]: :' \
+				'*--cpu-shares=[Share of the processors when they are busy; 1024 is everybody'\''s]: :' \
+				'*-c+[Share of the processors when they are busy; 1024 is everybody'\''s]: :' \
+				'*--cpus=[Processors at most  1.5]: :' \
+				'*--cpuset-cpus=[Run on these processors alone  0-2,4]: :' \
+				'*--cpuset-mems=[Use these memory nodes alone]: :' \
 				'*--detach[Run in the background and print the container'\''s id]' \
 				'*-d[Run in the background and print the container'\''s id]' \
-				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :_files' \
+				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :' \
 				'*--device=[Give a device of the host, or a directory of them, that the caller may open]: :_files' \
-				'*--device-read-bps=[Bytes a second read from a device at most  /dev/sda 1mb]: :_files' \
-				'*--device-read-iops=[Reads a second from a device at most]: :_files' \
-				'*--device-write-bps=[Bytes a second written to a device at most]: :_files' \
-				'*--device-write-iops=[Writes a second to a device at most]: :_files' \
-				'*--dns=[Ask this address for names instead of the host'\''s resolvers]: :_files' \
-				'*--dns-option=[Set a resolver option]: :_files' \
-				'*--dns-search=[Set a search domain]: :_files' \
-				'*--domainname=[NIS domain name]: :_files' \
-				'*--entrypoint=[Run this program instead of the image'\''s entrypoint]: :_files' \
-				'*--env=[Set a variable; NAME alone takes it from the environment]: :_files' \
-				'*-e+[Set a variable; NAME alone takes it from the environment]: :_files' \
+				'*--device-read-bps=[Bytes a second read from a device at most  /dev/sda 1mb]: :' \
+				'*--device-read-iops=[Reads a second from a device at most]: :' \
+				'*--device-write-bps=[Bytes a second written to a device at most]: :' \
+				'*--device-write-iops=[Writes a second to a device at most]: :' \
+				'*--dns=[Ask this address for names instead of the host'\''s resolvers]: :' \
+				'*--dns-option=[Set a resolver option]: :' \
+				'*--dns-search=[Set a search domain]: :' \
+				'*--domainname=[NIS domain name]: :' \
+				'*--entrypoint=[Run this program instead of the image'\''s entrypoint]: :' \
+				'*--env=[Set a variable; NAME alone takes it from the environment]: :' \
+				'*-e+[Set a variable; NAME alone takes it from the environment]: :' \
 				'*--env-file=[Read variables from a file]: :_files' \
 				'*--env-host[Pass all of the caller'\''s variables on]' \
-				'*--expose=[Make a port known, as EXPOSE of an image does  80, 53/udp, 8000-8010]: :_files' \
-				'*--group-add=[Join one more group; keep-groups keeps the caller'\''s]: :_files' \
-				'*--hostname=[Host name]: :_files' \
-				'*-h+[Host name]: :_files' \
+				'*--expose=[Make a port known, as EXPOSE of an image does  80, 53/udp, 8000-8010]: :' \
+				'*--group-add=[Join one more group; keep-groups keeps the caller'\''s]: :' \
+				'*--hostname=[Host name]: :' \
+				'*-h+[Host name]: :' \
 				'*--http-proxy[Pass the proxies of the configuration on (default true)]' \
 				'*--init[Run an init that passes signals on and reaps processes]' \
 				'*--interactive[Keep stdin open]' \
 				'*-i[Keep stdin open]' \
-				'*--ipc=[Shared memory and queues  private, shareable, none, host or container NAME]: :_files' \
-				'*--label=[Set metadata]: :_files' \
-				'*-l+[Set metadata]: :_files' \
+				'*--ipc=[Shared memory and queues  private, shareable, none, host or container NAME]: :(private host none)' \
+				'*--label=[Set metadata]: :' \
+				'*-l+[Set metadata]: :' \
 				'*--label-file=[Read labels from a file]: :_files' \
-				'*--log-driver=[How the output is kept  json-file (the default) or none]: :_files' \
-				'*--log-opt=[Bound the log  max-size=10m, max-file=3]: :_files' \
-				'*--memory=[Memory at most  512m]: :_files' \
-				'*-m+[Memory at most  512m]: :_files' \
-				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :_files' \
-				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :_files' \
-				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :_files' \
-				'*--name=[Name of the container]: :_files' \
+				'*--log-driver=[How the output is kept  json-file (the default) or none]: :(json-file none)' \
+				'*--log-opt=[Bound the log  max-size=10m, max-file=3]: :(max-size= max-file=)' \
+				'*--memory=[Memory at most  512m]: :' \
+				'*-m+[Memory at most  512m]: :' \
+				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :' \
+				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :' \
+				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :(type=bind,src= type=volume,src= type=tmpfs,dst=)' \
+				'*--name=[Name of the container]: :' \
 				'*--network=[Network  bridge (a private one, the default), none, host or container NAME]: :(bridge none host)' \
 				'*--no-hosts[Leave the image'\''s /etc/hosts]' \
-				'*--oom-score-adj=[How likely the kernel kills it when memory is used up, -1000 to 1000]: :_files' \
-				'*--pid=[Processes  private, host or container NAME]: :_files' \
-				'*--pids-limit=[Processes and threads at most; -1 is any number]: :_files' \
-				'*--platform=[Platform of the image]: :_files' \
+				'*--oom-score-adj=[How likely the kernel kills it when memory is used up, -1000 to 1000]: :' \
+				'*--pid=[Processes  private, host or container NAME]: :' \
+				'*--pids-limit=[Processes and threads at most; -1 is any number]: :' \
+				'*--platform=[Platform of the image]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
 				'*--privileged[Give all capabilities, all devices the caller may open, and hide nothing]' \
-				'*--publish=[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
-				'*-p+[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
+				'*--publish=[Open a port of the host that leads to one of the container; 53/udp for UDP]: :' \
+				'*-p+[Open a port of the host that leads to one of the container; 53/udp for UDP]: :' \
 				'*--publish-all[Publish every exposed port to a free one of the host]' \
 				'*-P[Publish every exposed port to a free one of the host]' \
 				'*--pull=[Pull the image before  always, missing, newer or never (default "missing")]: :(always missing never)' \
@@ -189,40 +196,41 @@ _dhow() {
 				'*--read-only[Mount the root filesystem read-only]' \
 				'*--replace[Remove a container that has the name before]' \
 				'*--rm[Remove the container when it ends]' \
-				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, proc-opts=OPTIONS]: :_files' \
-				'*--shm-size=[Size of /dev/shm]: :_files' \
+				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, proc-opts=OPTIONS]: :(no-new-privileges seccomp=unconfined seccomp=)' \
+				'*--shm-size=[Size of /dev/shm]: :' \
 				'*--sig-proxy[Pass signals on to the container (default true)]' \
-				'*--stop-signal=[Signal that stops the container]: :_files' \
-				'*--stop-timeout=[Time between the stop signal and the kill]: :_files' \
-				'*--sysctl=[Set a kernel parameter]: :_files' \
-				'*--timeout=[Kill the container when it has run this long]: :_files' \
+				'*--stop-signal=[Signal that stops the container]: :(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH)' \
+				'*--stop-timeout=[Time between the stop signal and the kill]: :' \
+				'*--sysctl=[Set a kernel parameter]: :' \
+				'*--timeout=[Kill the container when it has run this long]: :' \
 				'*--tmpfs=[Mount a tmpfs]: :_files' \
 				'*--tty[Give the container a terminal]' \
 				'*-t[Give the container a terminal]' \
-				'*--ulimit=[Set a limit]: :_files' \
-				'*--umask=[The umask of the container'\''s process]: :_files' \
-				'*--unsetenv=[Take a variable of the image away]: :_files' \
-				'*--user=[Run as this user, by name or number]: :_files' \
-				'*-u+[Run as this user, by name or number]: :_files' \
-				'*--userns=[User namespace  host (the default), or keep-id( uid=N,gid=N) to see the caller'\''s own ids]: :_files' \
-				'*--uts=[Host name  private or host]: :_files' \
+				'*--ulimit=[Set a limit]: :(core= cpu= data= fsize= memlock= nofile= nproc= stack=)' \
+				'*--umask=[The umask of the container'\''s process]: :' \
+				'*--unsetenv=[Take a variable of the image away]: :' \
+				'*--user=[Run as this user, by name or number]: :' \
+				'*-u+[Run as this user, by name or number]: :' \
+				'*--userns=[User namespace  host (the default), or keep-id( uid=N,gid=N) to see the caller'\''s own ids]: :(host keep-id)' \
+				'*--uts=[Host name  private or host]: :' \
 				'*--volume=[Mount a directory or volume  ro, nocopy, O (changes are thrown away), U (its owner becomes the user)]: :_files' \
 				'*-v+[Mount a directory or volume  ro, nocopy, O (changes are thrown away), U (its owner becomes the user)]: :_files' \
 				'*--volume-driver=[Driver of new volumes  local]: :_files' \
-				'*--volumes-from=[Mount the volumes and directories of a container too]: :_files' \
+				'*--volumes-from=[Mount the volumes and directories of a container too]: : _dhow_names container' \
 				'*--workdir=[Working directory]: :_files' \
 				'*-w+[Working directory]: :_files' \
-				'1: : _dhow_names image' '*::command:_normal'
+				'1: : _dhow_names image' \
+				'*::command:_normal'
 			;;
 		'ps'|'container ls'|'container list'|'container ps')
 			_arguments -s \
 				'*--all[Show containers that do not run, too]' \
 				'*-a[Show containers that do not run, too]' \
-				'*--filter=[Show only containers for which key=value holds]: :_files' \
-				'*-f+[Show only containers for which key=value holds]: :_files' \
-				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
-				'*--last=[Show the number of containers created last]: :_files' \
-				'*-n+[Show the number of containers created last]: :_files' \
+				'*--filter=[Show only containers for which key=value holds]: :(ancestor= before= exited= expose= health= id= label= name= network= publish= since= status=created status=running status=exited volume=)' \
+				'*-f+[Show only containers for which key=value holds]: :(ancestor= before= exited= expose= health= id= label= name= network= publish= since= status=created status=running status=exited volume=)' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :(json table)' \
+				'*--last=[Show the number of containers created last]: :' \
+				'*-n+[Show the number of containers created last]: :' \
 				'*--latest[Show the container created last]' \
 				'*-l[Show the container created last]' \
 				'*--no-trunc[Show whole ids and commands]' \
@@ -237,70 +245,71 @@ _dhow() {
 				'*-f[Kill the container when it runs]' \
 				'*--volumes[Remove its anonymous volumes too]' \
 				'*-v[Remove its anonymous volumes too]' \
+				'1: : _dhow_names container' \
 				'*: : _dhow_names container'
 			;;
 		'create'|'container create')
 			_arguments -s \
-				'*--add-host=[Add a line to /etc/hosts]: :_files' \
-				'*--annotation=[Add an annotation to the runtime'\''s specification]: :_files' \
-				'*--attach=[Connect only to this one  stdin, stdout, stderr]: :_files' \
-				'*-a+[Connect only to this one  stdin, stdout, stderr]: :_files' \
-				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :_files' \
-				'*--cap-add=[Add a capability]: :_files' \
-				'*--cap-drop=[Drop a capability, or ALL]: :_files' \
+				'*--add-host=[Add a line to /etc/hosts]: :' \
+				'*--annotation=[Add an annotation to the runtime'\''s specification]: :' \
+				'*--attach=[Connect only to this one  stdin, stdout, stderr]: :' \
+				'*-a+[Connect only to this one  stdin, stdout, stderr]: :' \
+				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :' \
+				'*--cap-add=[Add a capability]: :(ALL AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_ADMIN NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_CHROOT SYS_NICE SYS_PTRACE SYS_TIME)' \
+				'*--cap-drop=[Drop a capability, or ALL]: :(ALL AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_ADMIN NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_CHROOT SYS_NICE SYS_PTRACE SYS_TIME)' \
 				'*--cgroup-parent=[Make the container'\''s control group below this one]: :_files' \
-				'*--cgroupns=[Cgroup namespace  private (the default) or host]: :_files' \
+				'*--cgroupns=[Cgroup namespace  private (the default) or host]: :' \
 				'*--cidfile=[Write the container'\''s id to a file]: :_files' \
-				'*--cpu-period=[Length of the periods of --cpu-quota]: :_files' \
-				'*--cpu-quota=[Processor time in each period]: :_files' \
-				'*--cpu-shares=[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
-				'*-c+[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
-				'*--cpus=[Processors at most  1.5]: :_files' \
-				'*--cpuset-cpus=[Run on these processors alone  0-2,4]: :_files' \
-				'*--cpuset-mems=[Use these memory nodes alone]: :_files' \
+				'*--cpu-period=[Length of the periods of --cpu-quota]: :' \
+				'*--cpu-quota=[Processor time in each period]: :' \
+				'*--cpu-shares=[Share of the processors when they are busy; 1024 is everybody'\''s]: :' \
+				'*-c+[Share of the processors when they are busy; 1024 is everybody'\''s]: :' \
+				'*--cpus=[Processors at most  1.5]: :' \
+				'*--cpuset-cpus=[Run on these processors alone  0-2,4]: :' \
+				'*--cpuset-mems=[Use these memory nodes alone]: :' \
 				'*--device=[Give a device of the host, or a directory of them, that the caller may open]: :_files' \
-				'*--device-read-bps=[Bytes a second read from a device at most  /dev/sda 1mb]: :_files' \
-				'*--device-read-iops=[Reads a second from a device at most]: :_files' \
-				'*--device-write-bps=[Bytes a second written to a device at most]: :_files' \
-				'*--device-write-iops=[Writes a second to a device at most]: :_files' \
-				'*--dns=[Ask this address for names instead of the host'\''s resolvers]: :_files' \
-				'*--dns-option=[Set a resolver option]: :_files' \
-				'*--dns-search=[Set a search domain]: :_files' \
-				'*--domainname=[NIS domain name]: :_files' \
-				'*--entrypoint=[Run this program instead of the image'\''s entrypoint]: :_files' \
-				'*--env=[Set a variable; NAME alone takes it from the environment]: :_files' \
-				'*-e+[Set a variable; NAME alone takes it from the environment]: :_files' \
+				'*--device-read-bps=[Bytes a second read from a device at most  /dev/sda 1mb]: :' \
+				'*--device-read-iops=[Reads a second from a device at most]: :' \
+				'*--device-write-bps=[Bytes a second written to a device at most]: :' \
+				'*--device-write-iops=[Writes a second to a device at most]: :' \
+				'*--dns=[Ask this address for names instead of the host'\''s resolvers]: :' \
+				'*--dns-option=[Set a resolver option]: :' \
+				'*--dns-search=[Set a search domain]: :' \
+				'*--domainname=[NIS domain name]: :' \
+				'*--entrypoint=[Run this program instead of the image'\''s entrypoint]: :' \
+				'*--env=[Set a variable; NAME alone takes it from the environment]: :' \
+				'*-e+[Set a variable; NAME alone takes it from the environment]: :' \
 				'*--env-file=[Read variables from a file]: :_files' \
 				'*--env-host[Pass all of the caller'\''s variables on]' \
-				'*--expose=[Make a port known, as EXPOSE of an image does  80, 53/udp, 8000-8010]: :_files' \
-				'*--group-add=[Join one more group; keep-groups keeps the caller'\''s]: :_files' \
-				'*--hostname=[Host name]: :_files' \
-				'*-h+[Host name]: :_files' \
+				'*--expose=[Make a port known, as EXPOSE of an image does  80, 53/udp, 8000-8010]: :' \
+				'*--group-add=[Join one more group; keep-groups keeps the caller'\''s]: :' \
+				'*--hostname=[Host name]: :' \
+				'*-h+[Host name]: :' \
 				'*--http-proxy[Pass the proxies of the configuration on (default true)]' \
 				'*--init[Run an init that passes signals on and reaps processes]' \
 				'*--interactive[Keep stdin open]' \
 				'*-i[Keep stdin open]' \
-				'*--ipc=[Shared memory and queues  private, shareable, none, host or container NAME]: :_files' \
-				'*--label=[Set metadata]: :_files' \
-				'*-l+[Set metadata]: :_files' \
+				'*--ipc=[Shared memory and queues  private, shareable, none, host or container NAME]: :(private host none)' \
+				'*--label=[Set metadata]: :' \
+				'*-l+[Set metadata]: :' \
 				'*--label-file=[Read labels from a file]: :_files' \
-				'*--log-driver=[How the output is kept  json-file (the default) or none]: :_files' \
-				'*--log-opt=[Bound the log  max-size=10m, max-file=3]: :_files' \
-				'*--memory=[Memory at most  512m]: :_files' \
-				'*-m+[Memory at most  512m]: :_files' \
-				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :_files' \
-				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :_files' \
-				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :_files' \
-				'*--name=[Name of the container]: :_files' \
+				'*--log-driver=[How the output is kept  json-file (the default) or none]: :(json-file none)' \
+				'*--log-opt=[Bound the log  max-size=10m, max-file=3]: :(max-size= max-file=)' \
+				'*--memory=[Memory at most  512m]: :' \
+				'*-m+[Memory at most  512m]: :' \
+				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :' \
+				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :' \
+				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :(type=bind,src= type=volume,src= type=tmpfs,dst=)' \
+				'*--name=[Name of the container]: :' \
 				'*--network=[Network  bridge (a private one, the default), none, host or container NAME]: :(bridge none host)' \
 				'*--no-hosts[Leave the image'\''s /etc/hosts]' \
-				'*--oom-score-adj=[How likely the kernel kills it when memory is used up, -1000 to 1000]: :_files' \
-				'*--pid=[Processes  private, host or container NAME]: :_files' \
-				'*--pids-limit=[Processes and threads at most; -1 is any number]: :_files' \
-				'*--platform=[Platform of the image]: :_files' \
+				'*--oom-score-adj=[How likely the kernel kills it when memory is used up, -1000 to 1000]: :' \
+				'*--pid=[Processes  private, host or container NAME]: :' \
+				'*--pids-limit=[Processes and threads at most; -1 is any number]: :' \
+				'*--platform=[Platform of the image]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
 				'*--privileged[Give all capabilities, all devices the caller may open, and hide nothing]' \
-				'*--publish=[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
-				'*-p+[Open a port of the host that leads to one of the container; 53/udp for UDP]: :_files' \
+				'*--publish=[Open a port of the host that leads to one of the container; 53/udp for UDP]: :' \
+				'*-p+[Open a port of the host that leads to one of the container; 53/udp for UDP]: :' \
 				'*--publish-all[Publish every exposed port to a free one of the host]' \
 				'*-P[Publish every exposed port to a free one of the host]' \
 				'*--pull=[Pull the image before  always, missing, newer or never (default "missing")]: :(always missing never)' \
@@ -309,141 +318,152 @@ _dhow() {
 				'*--read-only[Mount the root filesystem read-only]' \
 				'*--replace[Remove a container that has the name before]' \
 				'*--rm[Remove the container when it ends]' \
-				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, proc-opts=OPTIONS]: :_files' \
-				'*--shm-size=[Size of /dev/shm]: :_files' \
-				'*--stop-signal=[Signal that stops the container]: :_files' \
-				'*--stop-timeout=[Time between the stop signal and the kill]: :_files' \
-				'*--sysctl=[Set a kernel parameter]: :_files' \
-				'*--timeout=[Kill the container when it has run this long]: :_files' \
+				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, proc-opts=OPTIONS]: :(no-new-privileges seccomp=unconfined seccomp=)' \
+				'*--shm-size=[Size of /dev/shm]: :' \
+				'*--stop-signal=[Signal that stops the container]: :(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH)' \
+				'*--stop-timeout=[Time between the stop signal and the kill]: :' \
+				'*--sysctl=[Set a kernel parameter]: :' \
+				'*--timeout=[Kill the container when it has run this long]: :' \
 				'*--tmpfs=[Mount a tmpfs]: :_files' \
 				'*--tty[Give the container a terminal]' \
 				'*-t[Give the container a terminal]' \
-				'*--ulimit=[Set a limit]: :_files' \
-				'*--umask=[The umask of the container'\''s process]: :_files' \
-				'*--unsetenv=[Take a variable of the image away]: :_files' \
-				'*--user=[Run as this user, by name or number]: :_files' \
-				'*-u+[Run as this user, by name or number]: :_files' \
-				'*--userns=[User namespace  host (the default), or keep-id( uid=N,gid=N) to see the caller'\''s own ids]: :_files' \
-				'*--uts=[Host name  private or host]: :_files' \
+				'*--ulimit=[Set a limit]: :(core= cpu= data= fsize= memlock= nofile= nproc= stack=)' \
+				'*--umask=[The umask of the container'\''s process]: :' \
+				'*--unsetenv=[Take a variable of the image away]: :' \
+				'*--user=[Run as this user, by name or number]: :' \
+				'*-u+[Run as this user, by name or number]: :' \
+				'*--userns=[User namespace  host (the default), or keep-id( uid=N,gid=N) to see the caller'\''s own ids]: :(host keep-id)' \
+				'*--uts=[Host name  private or host]: :' \
 				'*--volume=[Mount a directory or volume  ro, nocopy, O (changes are thrown away), U (its owner becomes the user)]: :_files' \
 				'*-v+[Mount a directory or volume  ro, nocopy, O (changes are thrown away), U (its owner becomes the user)]: :_files' \
 				'*--volume-driver=[Driver of new volumes  local]: :_files' \
-				'*--volumes-from=[Mount the volumes and directories of a container too]: :_files' \
+				'*--volumes-from=[Mount the volumes and directories of a container too]: : _dhow_names container' \
 				'*--workdir=[Working directory]: :_files' \
 				'*-w+[Working directory]: :_files' \
-				'1: : _dhow_names image' '*::command:_normal'
+				'1: : _dhow_names image' \
+				'*::command:_normal'
 			;;
 		'start'|'container start')
 			_arguments -s \
 				'*--attach[Show the output, pass signals on, and end with the container'\''s exit status]' \
 				'*-a[Show the output, pass signals on, and end with the container'\''s exit status]' \
-				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :_files' \
+				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :' \
 				'*--interactive[Pass stdin on]' \
 				'*-i[Pass stdin on]' \
 				'*--sig-proxy[Pass signals on to the container (default true)]' \
-				'*: : _dhow_names container'
+				'1: : _dhow_names stopped' \
+				'*: : _dhow_names stopped'
 			;;
 		'stop'|'container stop')
 			_arguments -s \
-				'*--signal=[Signal to ask with instead of the container'\''s own]: :_files' \
-				'*-s+[Signal to ask with instead of the container'\''s own]: :_files' \
-				'*--timeout=[Time before the kill; -1 waits for ever]: :_files' \
-				'*-t+[Time before the kill; -1 waits for ever]: :_files' \
-				'*: : _dhow_names container'
+				'*--signal=[Signal to ask with instead of the container'\''s own]: :(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH)' \
+				'*-s+[Signal to ask with instead of the container'\''s own]: :(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH)' \
+				'*--timeout=[Time before the kill; -1 waits for ever]: :' \
+				'*-t+[Time before the kill; -1 waits for ever]: :' \
+				'1: : _dhow_names running' \
+				'*: : _dhow_names running'
 			;;
 		'restart'|'container restart')
 			_arguments -s \
-				'*--signal=[Signal to ask with instead of the container'\''s own]: :_files' \
-				'*-s+[Signal to ask with instead of the container'\''s own]: :_files' \
-				'*--timeout=[Time before the kill; -1 waits for ever]: :_files' \
-				'*-t+[Time before the kill; -1 waits for ever]: :_files' \
+				'*--signal=[Signal to ask with instead of the container'\''s own]: :(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH)' \
+				'*-s+[Signal to ask with instead of the container'\''s own]: :(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH)' \
+				'*--timeout=[Time before the kill; -1 waits for ever]: :' \
+				'*-t+[Time before the kill; -1 waits for ever]: :' \
+				'1: : _dhow_names container' \
 				'*: : _dhow_names container'
 			;;
 		'kill'|'container kill')
 			_arguments -s \
-				'*--signal=[Signal, by name or number]: :_files' \
-				'*-s+[Signal, by name or number]: :_files' \
-				'*: : _dhow_names container'
+				'*--signal=[Signal, by name or number]: :(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH)' \
+				'*-s+[Signal, by name or number]: :(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH)' \
+				'1: : _dhow_names running' \
+				'*: : _dhow_names running'
 			;;
 		'pause'|'container pause')
 			_arguments -s \
-				'*: : _dhow_names container'
+				'1: : _dhow_names running' \
+				'*: : _dhow_names running'
 			;;
 		'unpause'|'container unpause')
 			_arguments -s \
+				'1: : _dhow_names container' \
 				'*: : _dhow_names container'
 			;;
 		'wait'|'container wait')
 			_arguments -s \
-				'*: : _dhow_names container'
+				'1: : _dhow_names running' \
+				'*: : _dhow_names running'
 			;;
 		'attach'|'container attach')
 			_arguments -s \
-				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :_files' \
+				'*--detach-keys=[Keys that leave the container running, ctrl-p,ctrl-q]: :' \
 				'*--no-stdin[Pass no input on]' \
 				'*--sig-proxy[Pass signals on to the container (default true)]' \
-				'*: : _dhow_names container'
+				'1: : _dhow_names running'
 			;;
 		'exec'|'container exec')
 			_arguments -s \
 				'*--detach[Do not wait for the command]' \
 				'*-d[Do not wait for the command]' \
-				'*--detach-keys=[Keys that leave the command running, ctrl-p,ctrl-q]: :_files' \
-				'*--env=[Set a variable; NAME alone takes it from the environment]: :_files' \
-				'*-e+[Set a variable; NAME alone takes it from the environment]: :_files' \
+				'*--detach-keys=[Keys that leave the command running, ctrl-p,ctrl-q]: :' \
+				'*--env=[Set a variable; NAME alone takes it from the environment]: :' \
+				'*-e+[Set a variable; NAME alone takes it from the environment]: :' \
 				'*--env-file=[Read variables from a file]: :_files' \
 				'*--interactive[Keep stdin open]' \
 				'*-i[Keep stdin open]' \
 				'*--privileged[Give the command all capabilities of the container'\''s user namespace]' \
 				'*--tty[Give the command a terminal]' \
 				'*-t[Give the command a terminal]' \
-				'*--user=[Run as this user, by name or number]: :_files' \
-				'*-u+[Run as this user, by name or number]: :_files' \
+				'*--user=[Run as this user, by name or number]: :' \
+				'*-u+[Run as this user, by name or number]: :' \
 				'*--workdir=[Working directory]: :_files' \
 				'*-w+[Working directory]: :_files' \
-				'1: : _dhow_names container' '*::command:_normal'
+				'1: : _dhow_names running' \
+				'*::command:_normal'
 			;;
 		'logs'|'container logs')
 			_arguments -s \
 				'*--details[Show extra attributes; this log has none]' \
 				'*--follow[Go on with what is written]' \
 				'*-f[Go on with what is written]' \
-				'*--since=[Show only what was written since]: :_files' \
-				'*--tail=[Show only the last lines (default "all")]: :_files' \
-				'*-n+[Show only the last lines (default "all")]: :_files' \
+				'*--since=[Show only what was written since]: :' \
+				'*--tail=[Show only the last lines (default "all")]: :(all 10 100)' \
+				'*-n+[Show only the last lines (default "all")]: :(all 10 100)' \
 				'*--timestamps[Show when each line was written]' \
 				'*-t[Show when each line was written]' \
-				'*--until=[Show only what was written before]: :_files' \
-				'*: : _dhow_names container'
+				'*--until=[Show only what was written before]: :' \
+				'1: : _dhow_names container'
 			;;
 		'top'|'container top')
 			_arguments -s \
-				'*: : _dhow_names container'
+				'1: : _dhow_names running'
 			;;
 		'stats'|'container stats')
 			_arguments -s \
 				'*--all[Show containers that do not run, too]' \
 				'*-a[Show containers that do not run, too]' \
-				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :(json table)' \
 				'*--no-stream[Show one measurement and end]' \
 				'*--no-trunc[Show whole ids]' \
+				'1: : _dhow_names container' \
 				'*: : _dhow_names container'
 			;;
 		'update'|'container update')
 			_arguments -s \
-				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :_files' \
-				'*--cpu-period=[Length of the periods of --cpu-quota]: :_files' \
-				'*--cpu-quota=[Processor time in each period]: :_files' \
-				'*--cpu-shares=[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
-				'*-c+[Share of the processors when they are busy; 1024 is everybody'\''s]: :_files' \
-				'*--cpus=[Processors at most  1.5]: :_files' \
-				'*--cpuset-cpus=[Run on these processors alone  0-2,4]: :_files' \
-				'*--cpuset-mems=[Use these memory nodes alone]: :_files' \
-				'*--memory=[Memory at most  512m]: :_files' \
-				'*-m+[Memory at most  512m]: :_files' \
-				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :_files' \
-				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :_files' \
-				'*--pids-limit=[Processes and threads at most; -1 is any number]: :_files' \
+				'*--blkio-weight=[Share of the disks'\'' time, 10 to 1000]: :' \
+				'*--cpu-period=[Length of the periods of --cpu-quota]: :' \
+				'*--cpu-quota=[Processor time in each period]: :' \
+				'*--cpu-shares=[Share of the processors when they are busy; 1024 is everybody'\''s]: :' \
+				'*-c+[Share of the processors when they are busy; 1024 is everybody'\''s]: :' \
+				'*--cpus=[Processors at most  1.5]: :' \
+				'*--cpuset-cpus=[Run on these processors alone  0-2,4]: :' \
+				'*--cpuset-mems=[Use these memory nodes alone]: :' \
+				'*--memory=[Memory at most  512m]: :' \
+				'*-m+[Memory at most  512m]: :' \
+				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :' \
+				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :' \
+				'*--pids-limit=[Processes and threads at most; -1 is any number]: :' \
+				'1: : _dhow_names container' \
 				'*: : _dhow_names container'
 			;;
 		'cp'|'container cp')
@@ -454,42 +474,44 @@ _dhow() {
 				'*-L[Copy what a symlink SRC leads to]' \
 				'*--quiet[Show neither progress nor result; that is so when stdout is no terminal]' \
 				'*-q[Show neither progress nor result; that is so when stdout is no terminal]' \
-				'*: : _dhow_names container'
+				'1: : _dhow_names copied' \
+				'*: : _dhow_names copied'
 			;;
 		'diff'|'container diff')
 			_arguments -s \
-				'*: : _dhow_names container'
+				'1: : _dhow_names container'
 			;;
 		'commit'|'container commit')
 			_arguments -s \
-				'*--author=[Author of the image]: :_files' \
-				'*-a+[Author of the image]: :_files' \
-				'*--change=[Apply a Dockerfile instruction to the image'\''s configuration]: :_files' \
-				'*-c+[Apply a Dockerfile instruction to the image'\''s configuration]: :_files' \
-				'*--message=[Set the comment in the image'\''s history]: :_files' \
-				'*-m+[Set the comment in the image'\''s history]: :_files' \
+				'*--author=[Author of the image]: :' \
+				'*-a+[Author of the image]: :' \
+				'*--change=[Apply a Dockerfile instruction to the image'\''s configuration]: :' \
+				'*-c+[Apply a Dockerfile instruction to the image'\''s configuration]: :' \
+				'*--message=[Set the comment in the image'\''s history]: :' \
+				'*-m+[Set the comment in the image'\''s history]: :' \
 				'*--no-pause[Let the container go on meanwhile]' \
 				'*--pause[Pause the container meanwhile, where it has a control group (default true)]' \
 				'*-p[Pause the container meanwhile, where it has a control group (default true)]' \
-				'*: : _dhow_names container'
+				'1: : _dhow_names container' \
+				'*: : _dhow_names image'
 			;;
 		'export'|'container export')
 			_arguments -s \
 				'*--output=[Write to a file instead of stdout]: :_files' \
 				'*-o+[Write to a file instead of stdout]: :_files' \
-				'*: : _dhow_names container'
+				'1: : _dhow_names container'
 			;;
 		'port'|'container port')
 			_arguments -s \
-				'*: : _dhow_names container'
+				'1: : _dhow_names running'
 			;;
 		'rename'|'container rename')
 			_arguments -s \
-				'*: : _dhow_names container'
+				'1: : _dhow_names container'
 			;;
 		'container prune')
 			_arguments -s \
-				'*--filter=[Remove only those for which key=value holds]: :_files' \
+				'*--filter=[Remove only those for which key=value holds]: :(until= label= label!=)' \
 				'*--force[Do not ask]' \
 				'*-f[Do not ask]'
 			;;
@@ -498,98 +520,101 @@ _dhow() {
 				'*--all[Show all images; dhow keeps no intermediate ones]' \
 				'*-a[Show all images; dhow keeps no intermediate ones]' \
 				'*--digests[Show digests]' \
-				'*--filter=[Show only images for which key=value holds]: :_files' \
-				'*-f+[Show only images for which key=value holds]: :_files' \
-				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--filter=[Show only images for which key=value holds]: :(before= dangling=true dangling=false label= reference= since= until=)' \
+				'*-f+[Show only images for which key=value holds]: :(before= dangling=true dangling=false label= reference= since= until=)' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :(json table)' \
 				'*--no-trunc[Show whole ids]' \
 				'*--quiet[Show only ids]' \
 				'*-q[Show only ids]' \
 				'*--tree[Draw which image builds on which, with the sizes shared with others and its own]' \
-				'*: : _dhow_names image'
+				'1: : _dhow_names image'
 			;;
 		'pull'|'image pull')
 			_arguments -s \
 				'*--all-platforms[Pull every platform of an index, and its attestations]' \
 				'*--all-tags[Pull every tag the registry has of NAME]' \
 				'*-a[Pull every tag the registry has of NAME]' \
-				'*--platform=[Pull the image for this platform]: :_files' \
+				'*--platform=[Pull the image for this platform]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
 				'*--quiet[Print nothing but the image'\''s full name]' \
 				'*-q[Print nothing but the image'\''s full name]' \
-				'*: : _dhow_names image'
+				'1: : _dhow_names image'
 			;;
 		'push'|'image push')
 			_arguments -s \
 				'*--all-tags[Push every tag that NAME has here]' \
 				'*-a[Push every tag that NAME has here]' \
-				'*--compression-format=[Compress layers with gzip or zstd, also where the registry has them in another form]: :_files' \
-				'*--compression-level=[1 to 9 for gzip, 1 to 20 for zstd]: :_files' \
+				'*--compression-format=[Compress layers with gzip or zstd, also where the registry has them in another form]: :(gzip zstd)' \
+				'*--compression-level=[1 to 9 for gzip, 1 to 20 for zstd]: :' \
 				'*--digestfile=[Write the digest of the pushed manifest to a file]: :_files' \
-				'*--platform=[Push only this platform of an index, as an image of its own]: :_files' \
+				'*--platform=[Push only this platform of an index, as an image of its own]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
 				'*--quiet[Print nothing but the image'\''s full name]' \
 				'*-q[Print nothing but the image'\''s full name]' \
-				'*: : _dhow_names image'
+				'1: : _dhow_names image'
 			;;
 		'tag'|'image tag')
 			_arguments -s \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'rmi'|'image rm'|'image remove')
 			_arguments -s \
 				'*--force[Remove although a stopped container uses the image]' \
 				'*-f[Remove although a stopped container uses the image]' \
-				'*--platform=[Remove only this platform of an index]: :_files' \
+				'*--platform=[Remove only this platform of an index]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'history'|'image history')
 			_arguments -s \
-				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :(json table)' \
 				'*--human[Show sizes and times for people; --human=false shows bytes and timestamps (default true)]' \
 				'*-H[Show sizes and times for people; --human=false shows bytes and timestamps (default true)]' \
 				'*--no-trunc[Show whole ids and commands]' \
-				'*--platform=[Show the history of this platform of an index]: :_files' \
+				'*--platform=[Show the history of this platform of an index]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
 				'*--quiet[Show only ids]' \
 				'*-q[Show only ids]' \
-				'*: : _dhow_names image'
+				'1: : _dhow_names image'
 			;;
 		'save'|'image save')
 			_arguments -s \
-				'*--format=["docker-archive", "oci-archive", or the directories "oci-dir" and "docker-dir" (default "docker-archive")]: :_files' \
+				'*--format=["docker-archive", "oci-archive", or the directories "oci-dir" and "docker-dir" (default "docker-archive")]: :(docker-archive oci-archive oci-dir docker-dir)' \
 				'*--output=[Write to a file instead of stdout, or to a directory]: :_files' \
 				'*-o+[Write to a file instead of stdout, or to a directory]: :_files' \
-				'*--platform=[Write only this platform of an index]: :_files' \
+				'*--platform=[Write only this platform of an index]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'load'|'image load')
 			_arguments -s \
 				'*--input=[Read from a file or directory instead of stdin]: :_files' \
 				'*-i+[Read from a file or directory instead of stdin]: :_files' \
-				'*--platform=[Read only this platform of an index]: :_files' \
+				'*--platform=[Read only this platform of an index]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
 				'*--quiet[Show no progress]' \
-				'*-q[Show no progress]' \
-				'*: :_files'
+				'*-q[Show no progress]'
 			;;
 		'import'|'image import')
 			_arguments -s \
-				'*--change=[Apply a Dockerfile instruction to the image'\''s configuration]: :_files' \
-				'*-c+[Apply a Dockerfile instruction to the image'\''s configuration]: :_files' \
-				'*--message=[Set the comment in the image'\''s history]: :_files' \
-				'*-m+[Set the comment in the image'\''s history]: :_files' \
-				'*--platform=[Platform of the image]: :_files' \
-				'*: :_files'
+				'*--change=[Apply a Dockerfile instruction to the image'\''s configuration]: :' \
+				'*-c+[Apply a Dockerfile instruction to the image'\''s configuration]: :' \
+				'*--message=[Set the comment in the image'\''s history]: :' \
+				'*-m+[Set the comment in the image'\''s history]: :' \
+				'*--platform=[Platform of the image]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
+				'1: :_files'
 			;;
 		'untag'|'image untag')
 			_arguments -s \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'image exists')
 			_arguments -s \
-				'*: : _dhow_names image'
+				'1: : _dhow_names image'
 			;;
 		'image prune')
 			_arguments -s \
 				'*--all[Remove images with names too]' \
 				'*-a[Remove images with names too]' \
-				'*--filter=[Remove only images for which key=value holds]: :_files' \
+				'*--filter=[Remove only images for which key=value holds]: :(until= label= label!=)' \
 				'*--force[Do not ask]' \
 				'*-f[Do not ask]'
 			;;
@@ -598,30 +623,33 @@ _dhow() {
 				'*--all[Take every image of an index]' \
 				'*--amend[Add to a list that is there]' \
 				'*-a[Add to a list that is there]' \
-				'*--annotation=[Annotate the index]: :_files' \
+				'*--annotation=[Annotate the index]: :' \
 				'*--insecure[Allow plain http and unverified certificates]' \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'manifest add')
 			_arguments -s \
 				'*--all[Take every image of an index]' \
-				'*--annotation=[Annotate the entry]: :_files' \
-				'*--arch=[Set the architecture]: :_files' \
+				'*--annotation=[Annotate the entry]: :' \
+				'*--arch=[Set the architecture]: :' \
 				'*--insecure[Allow plain http and unverified certificates]' \
-				'*--os=[Set the operating system]: :_files' \
-				'*--os-features=[Set the features of the operating system]: :_files' \
-				'*--os-version=[Set the version of the operating system]: :_files' \
-				'*--variant=[Set the variant of the architecture]: :_files' \
+				'*--os=[Set the operating system]: :' \
+				'*--os-features=[Set the features of the operating system]: :' \
+				'*--os-version=[Set the version of the operating system]: :' \
+				'*--variant=[Set the variant of the architecture]: :' \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'manifest annotate')
 			_arguments -s \
-				'*--annotation=[Annotate the entry]: :_files' \
-				'*--arch=[Set the architecture]: :_files' \
-				'*--os=[Set the operating system]: :_files' \
-				'*--os-features=[Set the features of the operating system]: :_files' \
-				'*--os-version=[Set the version of the operating system]: :_files' \
-				'*--variant=[Set the variant of the architecture]: :_files' \
+				'*--annotation=[Annotate the entry]: :' \
+				'*--arch=[Set the architecture]: :' \
+				'*--os=[Set the operating system]: :' \
+				'*--os-features=[Set the features of the operating system]: :' \
+				'*--os-version=[Set the version of the operating system]: :' \
+				'*--variant=[Set the variant of the architecture]: :' \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'manifest inspect')
@@ -629,120 +657,142 @@ _dhow() {
 				'*--insecure[Allow plain http and unverified certificates]' \
 				'*--verbose[Show the manifests an index names, with their descriptors]' \
 				'*-v[Show the manifests an index names, with their descriptors]' \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'manifest push')
 			_arguments -s \
 				'*--all[Push the images of the list too; that is always so]' \
 				'*--digestfile=[Write the digest of the index to a file]: :_files' \
-				'*--format=[or docker  an OCI index or docker'\''s manifest list, and images alike]: :_files' \
-				'*-f+[or docker  an OCI index or docker'\''s manifest list, and images alike]: :_files' \
+				'*--format=[or docker  an OCI index or docker'\''s manifest list, and images alike]: :(json table)' \
+				'*-f+[or docker  an OCI index or docker'\''s manifest list, and images alike]: :(json table)' \
 				'*--insecure[Allow plain http and unverified certificates]' \
 				'*--purge[Delete the list here when it is pushed]' \
 				'*-p[Delete the list here when it is pushed]' \
 				'*--quiet[Show no progress]' \
 				'*-q[Show no progress]' \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'manifest remove')
 			_arguments -s \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'manifest rm')
 			_arguments -s \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'manifest exists')
 			_arguments -s \
-				'*: : _dhow_names image'
+				'1: : _dhow_names image'
 			;;
 		'login')
 			_arguments -s \
-				'*--password=[or token; seen by everybody who lists processes]: :_files' \
-				'*-p+[or token; seen by everybody who lists processes]: :_files' \
+				'*--password=[or token; seen by everybody who lists processes]: :' \
+				'*-p+[or token; seen by everybody who lists processes]: :' \
 				'*--password-stdin[Read the password from stdin]' \
-				'*--username=[of the user]: :_files' \
-				'*-u+[of the user]: :_files'
+				'*--username=[of the user]: :' \
+				'*-u+[of the user]: :'
 			;;
 		'logout')
 			_arguments -s
 			;;
 		'inspect')
 			_arguments -s \
-				'*--format=[Print with a Go template or "json"]: :_files' \
-				'*-f+[Print with a Go template or "json"]: :_files' \
+				'*--format=[Print with a Go template or "json"]: :(json)' \
+				'*-f+[Print with a Go template or "json"]: :(json)' \
 				'*--size[Show the sizes of containers]' \
 				'*-s[Show the sizes of containers]' \
-				'*--type=[Look only for this kind  container, image or volume]: :_files' \
+				'*--type=[Look only for this kind  container, image or volume]: :(container image volume)' \
+				'1: : _dhow_names object' \
 				'*: : _dhow_names object'
 			;;
 		'image inspect')
 			_arguments -s \
-				'*--format=[Print with a Go template or "json"]: :_files' \
-				'*-f+[Print with a Go template or "json"]: :_files' \
-				'*--platform=[Show this platform of an index]: :_files' \
+				'*--format=[Print with a Go template or "json"]: :(json)' \
+				'*-f+[Print with a Go template or "json"]: :(json)' \
+				'*--platform=[Show this platform of an index]: :(linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x)' \
+				'1: : _dhow_names image' \
 				'*: : _dhow_names image'
 			;;
 		'container inspect')
 			_arguments -s \
-				'*--format=[Print with a Go template or "json"]: :_files' \
-				'*-f+[Print with a Go template or "json"]: :_files' \
+				'*--format=[Print with a Go template or "json"]: :(json)' \
+				'*-f+[Print with a Go template or "json"]: :(json)' \
 				'*--size[Show how much was written (SizeRw) and all sizes together (SizeRootFs)]' \
 				'*-s[Show how much was written (SizeRw) and all sizes together (SizeRootFs)]' \
+				'1: : _dhow_names container' \
 				'*: : _dhow_names container'
+			;;
+		'container exists')
+			_arguments -s \
+				'1: : _dhow_names container'
 			;;
 		'volume ls'|'volume list')
 			_arguments -s \
-				'*--filter=[Show only volumes for which key=value holds]: :_files' \
-				'*-f+[Show only volumes for which key=value holds]: :_files' \
-				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--filter=[Show only volumes for which key=value holds]: :(dangling=true dangling=false driver=local label= name=)' \
+				'*-f+[Show only volumes for which key=value holds]: :(dangling=true dangling=false driver=local label= name=)' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :(json table)' \
 				'*--quiet[Show only names]' \
 				'*-q[Show only names]'
 			;;
 		'volume create')
 			_arguments -s \
-				'*--driver=[The only one is local (default "local")]: :_files' \
-				'*-d+[The only one is local (default "local")]: :_files' \
-				'*--label=[Set metadata]: :_files' \
-				'*--opt=[Option of the driver  type, device, o]: :_files' \
-				'*-o+[Option of the driver  type, device, o]: :_files'
+				'*--driver=[The only one is local (default "local")]: :' \
+				'*-d+[The only one is local (default "local")]: :' \
+				'*--label=[Set metadata]: :' \
+				'*--opt=[Option of the driver  type, device, o]: :' \
+				'*-o+[Option of the driver  type, device, o]: :'
 			;;
 		'volume inspect')
 			_arguments -s \
-				'*--format=[Print with a Go template or "json"]: :_files' \
-				'*-f+[Print with a Go template or "json"]: :_files' \
+				'*--format=[Print with a Go template or "json"]: :(json)' \
+				'*-f+[Print with a Go template or "json"]: :(json)' \
+				'1: : _dhow_names volume' \
 				'*: : _dhow_names volume'
 			;;
 		'volume rm'|'volume remove')
 			_arguments -s \
 				'*--force[Do not complain about volumes that do not exist]' \
 				'*-f[Do not complain about volumes that do not exist]' \
+				'1: : _dhow_names volume' \
 				'*: : _dhow_names volume'
 			;;
 		'volume prune')
 			_arguments -s \
 				'*--all[Remove volumes with names too]' \
 				'*-a[Remove volumes with names too]' \
-				'*--filter=[Remove only volumes for which key=value holds]: :_files' \
+				'*--filter=[Remove only volumes for which key=value holds]: :(all=true label= label!=)' \
 				'*--force[Do not ask]' \
 				'*-f[Do not ask]'
 			;;
 		'volume exists')
 			_arguments -s \
-				'*: : _dhow_names volume'
+				'1: : _dhow_names volume'
 			;;
 		'builder prune'|'buildx prune')
 			_arguments -s \
 				'*--all[Remove the contents of cache mounts too]' \
 				'*-a[Remove the contents of cache mounts too]' \
-				'*--filter=[Remove only what was not used since until=duration]: :_files' \
+				'*--filter=[Remove only that for which key=value holds]: :(until= id= type=regular type=exec.cachemount description= inuse= shared=)' \
 				'*--force[Do not ask]' \
 				'*-f[Do not ask]' \
-				'*--keep-storage=[Keep this much, the latest used]: :_files'
+				'*--max-used-space=[Remove no more than needed for the cache to be this large]: :' \
+				'*--min-free-space=[Remove no more than needed for this much of the disk to be free]: :' \
+				'*--reserved-space=[Keep this much, the latest used]: :' \
+				'*--verbose[Tell all about what is removed]'
+			;;
+		'builder du'|'buildx du')
+			_arguments -s \
+				'*--filter=[Show only that for which key=value holds]: :(until= id= type=regular type=exec.cachemount description= inuse= shared=)' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :(json table)' \
+				'*--verbose[Tell all about each]'
 			;;
 		'system df')
 			_arguments -s \
-				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :_files' \
+				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :(json table)' \
 				'*--verbose[Show every image, container, volume and cache entry]' \
 				'*-v[Show every image, container, volume and cache entry]'
 			;;
@@ -750,7 +800,7 @@ _dhow() {
 			_arguments -s \
 				'*--all[Remove images with names, and the contents of cache mounts, too]' \
 				'*-a[Remove images with names, and the contents of cache mounts, too]' \
-				'*--filter=[Remove only that for which key=value holds]: :_files' \
+				'*--filter=[Remove only that for which key=value holds]: :(until= label= label!=)' \
 				'*--force[Do not ask]' \
 				'*-f[Do not ask]' \
 				'*--volumes[Remove anonymous volumes that no container has]'
@@ -765,33 +815,36 @@ _dhow() {
 			;;
 		'info'|'system info')
 			_arguments -s \
-				'*--format=[Print with a Go template or "json"]: :_files' \
-				'*-f+[Print with a Go template or "json"]: :_files'
+				'*--format=[Print with a Go template or "json"]: :(json)' \
+				'*-f+[Print with a Go template or "json"]: :(json)'
 			;;
 		'doctor'|'system doctor')
 			_arguments -s \
-				'*--format=[Print with a Go template or "json"]: :_files' \
-				'*-f+[Print with a Go template or "json"]: :_files'
+				'*--format=[Print with a Go template or "json"]: :(json)' \
+				'*-f+[Print with a Go template or "json"]: :(json)'
 			;;
 		'unshare')
 			_arguments -s \
-				'1: :_files' '*::command:_normal'
+				'1: :_files' \
+				'*::command:_normal'
 			;;
-		'version')
+		'version'|'buildx version')
 			_arguments -s \
-				'*--format=[Print with a Go template or "json"]: :_files' \
-				'*-f+[Print with a Go template or "json"]: :_files'
+				'*--format=[Print with a Go template or "json"]: :(json)' \
+				'*-f+[Print with a Go template or "json"]: :(json)'
 			;;
 		'completion')
 			_arguments -s \
-				'*: :(bash zsh fish)'
+				'1: :(bash zsh fish)'
 			;;
 		'man')
-			_arguments -s
+			_arguments -s \
+				'*--list[Print the commands that have a page, "volume-ls"]' \
+				'1: :(attach bud build builder buildx commit completion container cp create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait)'
 			;;
 		'help')
 			_arguments -s \
-				'*: :(attach bud build builder buildx commit completion container cp create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait)'
+				'1: :(attach bud build builder buildx commit completion container cp create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait)'
 			;;
 		esac
 		;;

@@ -26,7 +26,7 @@ func install(t *testing.T, home string, args ...string) (stdout, stderr string, 
 func fakeDhow(t *testing.T, version string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "dhow")
-	script := "#!/bin/sh\ncase $1 in version|--version) echo " + version + ";; completion) echo \"$2 completion\";; man) echo page;; *) exit 1;; esac\n"
+	script := "#!/bin/sh\ncase $1 in version|--version) echo " + version + ";; completion) echo \"$2 completion\";; man) case $2 in --list) echo run; echo volume-ls;; *) echo page;; esac;; *) exit 1;; esac\n"
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func files(t *testing.T, dir string) string {
 	return strings.Join(names, "\n")
 }
 
-const installed = "bin/dhow\nshare/bash-completion/completions/dhow\nshare/fish/vendor_completions.d/dhow.fish\nshare/man/man1/dhow.1\nshare/zsh/site-functions/_dhow"
+const installed = "bin/dhow\nshare/bash-completion/completions/dhow\nshare/fish/vendor_completions.d/dhow.fish\nshare/man/man1/dhow-run.1\nshare/man/man1/dhow-volume-ls.1\nshare/man/man1/dhow.1\nshare/zsh/site-functions/_dhow"
 
 func TestInstall(t *testing.T) {
 	home, prefix := t.TempDir(), filepath.Join(t.TempDir(), "a prefix")

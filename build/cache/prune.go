@@ -34,6 +34,8 @@ type PruneOptions struct {
 	// KeepBytes stops when the cache is no larger than that, the longest unused going first; zero
 	// keeps nothing.
 	KeepBytes int64
+	// Spare keeps the entries it is true of; nil keeps none.
+	Spare func(Entry) bool
 }
 
 // Usage lists what the cache keeps, the longest unused first.
@@ -67,7 +69,7 @@ func (c *Cache) Prune(o PruneOptions) ([]Entry, error) {
 		if o.KeepBytes > 0 && total <= o.KeepBytes {
 			break
 		}
-		if e.Type == mountType && !o.All || !o.Until.IsZero() && e.LastUsed.After(o.Until) {
+		if e.Type == mountType && !o.All || !o.Until.IsZero() && e.LastUsed.After(o.Until) || o.Spare != nil && o.Spare(e) {
 			continue
 		}
 		ok, err := c.remove(e)

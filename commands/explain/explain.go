@@ -6,6 +6,7 @@ package explain
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 	"syscall"
 
@@ -99,6 +100,10 @@ func hintOf(err error) string {
 	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
+		// what the answer is written to is not dhow's to tidy up
+		if at := new(fs.PathError); errors.As(err, &at) && strings.HasPrefix(at.Path, "/dev/") {
+			return ""
+		}
 		return `free space with "dhow builder prune" or "dhow rmi"`
 	case errors.Is(err, syscall.EDQUOT):
 		return `your quota is used up: free space with "dhow builder prune" or "dhow rmi"`

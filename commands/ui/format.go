@@ -40,7 +40,9 @@ func ParseFormat(source, standard string) (*Format, error) {
 }
 
 // Uses reports whether the format names the field.
-func (f *Format) Uses(field string) bool { return strings.Contains(f.text, "."+field) }
+func (f *Format) Uses(field string) bool {
+	return strings.Contains(f.text, "."+field)
+}
 
 // Write renders rows, one line each, a table with its header first. A row is a struct of strings
 // (and methods, such as Label) whose fields carry their column header in a tag `header:"IMAGE ID"`.
@@ -214,7 +216,7 @@ func truncate(s string, n int) string {
 func Template(source string) (*template.Template, error) {
 	t, err := template.New("").Funcs(functions()).Parse(source)
 	if err != nil {
-		return nil, fmt.Errorf("template parsing error: %s", strings.TrimPrefix(err.Error(), "template: "))
+		return nil, fmt.Errorf("template parsing error: %w", err)
 	}
 	return t, nil
 }
@@ -241,16 +243,20 @@ func Documents(docs []any, compact bool) (string, error) {
 // once more in its JSON form, whose keys may be spelled differently.
 func Execute(t *template.Template, doc any) (string, error) {
 	var b bytes.Buffer
-	first := t.Execute(&b, doc)
-	if first == nil {
+	err := t.Execute(&b, doc)
+	if err == nil {
 		return b.String(), nil
 	}
 	b.Reset()
-	if data, err := json.Marshal(doc); err == nil {
+	if data, merr := json.Marshal(doc); merr == nil {
 		var raw any
-		if json.Unmarshal(data, &raw) == nil && t.Option("missingkey=error").Execute(&b, raw) == nil {
-			return b.String(), nil
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.UseNumber() // large numbers stay what they are
+		if d.Decode(&raw) == nil {
+			if err = t.Option("missingkey=error").Execute(&b, raw); err == nil {
+				return b.String(), nil
+			}
 		}
 	}
-	return "", fmt.Errorf("template parsing error: %s", strings.TrimPrefix(first.Error(), "template: "))
+	return "", fmt.Errorf("template parsing error: %w", err)
 }

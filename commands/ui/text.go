@@ -12,6 +12,9 @@ import (
 // Since gives how long ago t was as docker's lists do: "3 minutes ago".
 func Since(t time.Time) string { return units.HumanDuration(time.Since(t)) + " ago" }
 
+// Total gives bytes as docker's sums do, with one digit more than a list's: "7.834MB".
+func Total(bytes int64) string { return units.HumanSize(float64(bytes)) }
+
 // Size gives bytes as docker's lists do: "7.8MB".
 func Size(bytes int64) string { return units.HumanSizeWithPrecision(float64(bytes), 3) }
 

@@ -53,7 +53,7 @@ func store(d Dirs, m idmap.Mapping) (string, error) {
 // XDG Base Directory Specification asks.
 func makeData(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		if errors.Is(err, os.ErrPermission) {
+		if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.EROFS) {
 			return fmt.Errorf("creating data directory: %w: set XDG_DATA_HOME or --root to a directory that can be written", err)
 		}
 		return fmt.Errorf("creating data directory: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/dhow-containers/dhow/run/network/device"
 	"github.com/dhow-containers/dhow/run/network/dns"
@@ -36,18 +37,9 @@ func Attach(ctx context.Context, pid int, c Config) (*Stack, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	end := device.Config{
-		Name: deviceName, MTU: mtu,
-		Addresses: []netip.Prefix{containerV4}, Gateways: []netip.Addr{gatewayV4},
-		Veth: c.veth,
-	}
-	own := []netip.Addr{gatewayV4, resolverV4}
-	if device.HasIPv6() {
-		// Without a way out, programs would try IPv6 in vain first.
-		end.Addresses = append(end.Addresses, containerV6)
-		end.Gateways = append(end.Gateways, gatewayV6)
-		own = append(own, gatewayV6)
-	}
+	end := device.Config{Name: deviceName, MTU: mtu, Veth: c.veth}
+	end.Addresses, end.Gateways = Addresses()
+	own := append(slices.Clone(end.Gateways), resolverV4) // the first is the one clients without an address come from
 	opened, err := device.Open(pid, end)
 	if err != nil {
 		return nil, fmt.Errorf("making the private network: %w", err)
@@ -61,6 +53,17 @@ func Attach(ctx context.Context, pid int, c Config) (*Stack, error) {
 	})
 	c.Listeners.publish(s)
 	return &Stack{s}, nil
+}
+
+// Addresses gives the addresses that every container has on its private network, with the lengths of
+// their prefixes, and the gateway of each. Without a way out programs would try IPv6 in vain first:
+// there is none where the host has none.
+func Addresses() (own []netip.Prefix, gateways []netip.Addr) {
+	own, gateways = []netip.Prefix{containerV4}, []netip.Addr{gatewayV4}
+	if device.HasIPv6() {
+		own, gateways = append(own, containerV6), append(gateways, gatewayV6)
+	}
+	return own, gateways
 }
 
 // Close ends the network after the container's last process did. What that process sent is still

@@ -65,15 +65,6 @@ var (
 	gatewayV6   = netip.MustParseAddr("fdd4:686f:7700::2")
 )
 
-// Addresses gives the container's own IPv4 address in a network of mode and its gateway; ok is false
-// when it has none of its own.
-func Addresses(mode Mode) (own netip.Prefix, gateway netip.Addr, ok bool) {
-	if (Config{Mode: mode}).mode() != Private {
-		return netip.Prefix{}, netip.Addr{}, false
-	}
-	return containerV4, gatewayV4, true
-}
-
 // mode gives the mode with the default filled in.
 func (c Config) mode() Mode {
 	if c.Mode == "" {

@@ -63,15 +63,15 @@ func FuzzParseDevice(f *testing.F) {
 }
 
 func TestHidden(t *testing.T) {
-	masked, readOnly := hidden(Wishes{Unmask: []string{"/proc/s*"}, Mask: []string{"/secret"}})
+	masked, readOnly := Hidden(Wishes{Unmask: []string{"/proc/s*"}, Mask: []string{"/secret"}})
 	text := strings.Join(masked, " ") + " | " + strings.Join(readOnly, " ")
 	if strings.Contains(text, "/proc/sched_debug") || strings.Contains(text, "/proc/sys") || !strings.Contains(text, "/secret") || !strings.Contains(text, "/proc/kcore") {
 		t.Error(text)
 	}
-	if masked, readOnly := hidden(Wishes{Unmask: []string{"ALL"}}); len(masked)+len(readOnly) > 0 {
+	if masked, readOnly := Hidden(Wishes{Unmask: []string{"ALL"}}); len(masked)+len(readOnly) > 0 {
 		t.Error(masked, readOnly)
 	}
-	if masked, readOnly := hidden(Wishes{Privileged: true}); len(masked)+len(readOnly) > 0 {
+	if masked, readOnly := Hidden(Wishes{Privileged: true}); len(masked)+len(readOnly) > 0 {
 		t.Error(masked, readOnly)
 	}
 }

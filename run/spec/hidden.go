@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// maskedPaths and readonlyPaths of a container are docker's with what --security-opt changes: mask=
+// Hidden gives the masked and the read-only paths of a container: docker's, with what --security-opt changes: mask=
 // adds, unmask= takes away (also from the read-only ones), ALL and systempaths=unconfined take all,
 // and --privileged hides nothing.
-func hidden(w Wishes) (masked, readOnly []string) {
+func Hidden(w Wishes) (masked, readOnly []string) {
 	if !w.Privileged {
 		masked, readOnly = MaskedPaths(), ReadonlyPaths()
 	}

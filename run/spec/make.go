@@ -40,7 +40,7 @@ func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
 			return nil, Process{}, err
 		}
 	}
-	masked, readOnly := hidden(w)
+	masked, readOnly := Hidden(w)
 	s := &specs.Spec{
 		Version:     specs.Version,
 		Root:        &specs.Root{Path: h.Rootfs, Readonly: w.ReadOnly},

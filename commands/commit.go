@@ -11,7 +11,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dhow-containers/dhow/commands/explain"
-	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/run"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage"
@@ -172,12 +171,7 @@ var diffVerb = verb{
 		if err != nil {
 			return err
 		}
-		for _, ch := range changes {
-			if _, err := fmt.Fprintln(c.out, ch.Kind, ui.Escape(ch.Path)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.showChanges(changes, "")
 	},
 }
 

@@ -48,6 +48,9 @@ func runRmi(c *call) error {
 		}
 		if errors.Is(err, storage.ErrInUse) {
 			e := &explain.Error{Text: err.Error(), Status: 1, Hint: "remove the container first, or use -f when it is stopped"}
+			if errors.Is(err, storage.ErrMounted) {
+				e.Hint = "end the mount where it was made: dhow image unmount " + name
+			}
 			return e
 		}
 		if err != nil {

@@ -9,7 +9,7 @@ var verbs = []*verb{
 	&topVerb, &statsVerb, &updateVerb, &cpVerb, &diffVerb, &commitVerb, &exportVerb, &portVerb, &renameVerb, &containerPruneVerb,
 	// images
 	&imagesVerb, &pullVerb, &pushVerb, &tagVerb, &rmiVerb, &historyVerb, &saveVerb, &loadVerb, &importVerb,
-	&untagVerb, &imageExistsVerb, &imagePruneVerb,
+	&untagVerb, &imageExistsVerb, &imagePruneVerb, &imageMountVerb, &imageUnmountVerb, &imageDiffVerb,
 	&manifestCreateVerb, &manifestAddVerb, &manifestAnnotateVerb, &manifestInspectVerb, &manifestPushVerb,
 	&manifestRemoveVerb, &manifestRmVerb, &manifestExistsVerb,
 	&loginVerb, &logoutVerb,

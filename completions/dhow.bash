@@ -30,7 +30,7 @@ _dhow() {
 	builder) flags=--help first='words:build du prune' ;;
 	buildx) flags=--help first='words:b build du prune version' ;;
 	container) flags=--help first='words:attach commit cp create diff exec exists export inspect kill list logs ls pause port prune ps remove rename restart rm run start stats stop top unpause update wait' ;;
-	image) flags=--help first='words:build exists history import inspect list load ls prune pull push remove rm save tag untag' ;;
+	image) flags=--help first='words:build diff exists history import inspect list load ls mount prune pull push remove rm save tag umount unmount untag' ;;
 	manifest) flags=--help first='words:add annotate create exists inspect push remove rm' ;;
 	system) flags=--help first='words:check df doctor info prune' ;;
 	volume) flags=--help first='words:create exists inspect list ls prune remove rm' ;;
@@ -71,6 +71,9 @@ _dhow() {
 	'untag' | 'image untag') flags='--help' values='' first='image' rest='image' ;;
 	'image exists') flags='--help' values='' first='image' rest='' ;;
 	'image prune') flags='--all -a --filter --force -f --help' values='--filter' first='' rest='' ;;
+	'image mount') flags='--all -a --format --help' values='--format' first='image' rest='image' ;;
+	'image unmount' | 'image umount') flags='--all -a --force -f --help' values='' first='image' rest='image' ;;
+	'image diff') flags='--format --help' values='--format' first='image' rest='image' ;;
 	'manifest create') flags='--all --amend -a --annotation --insecure --help' values='--annotation' first='image' rest='image' ;;
 	'manifest add') flags='--all --annotation --arch --insecure --os --os-features --os-version --variant --help' values='--annotation --arch --os --os-features --os-version --variant' first='image' rest='image' ;;
 	'manifest annotate') flags='--annotation --arch --os --os-features --os-version --variant --help' values='--annotation --arch --os --os-features --os-version --variant' first='image' rest='image' ;;
@@ -201,6 +204,8 @@ _dhow() {
 		'load --platform' | 'image load --platform') kind='words:linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x' ;;
 		'import --platform' | 'image import --platform') kind='words:linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x' ;;
 		'image prune --filter') kind='words:until= label= label!=' ;;
+		'image mount --format') kind='words:json table' ;;
+		'image diff --format') kind='words:json table' ;;
 		'manifest push --digestfile') kind='file' ;;
 		'manifest push --format' | 'manifest push -f') kind='words:json table' ;;
 		'inspect --format' | 'inspect -f') kind='words:json' ;;

@@ -87,7 +87,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd attach commit cp create diff exec exists export inspect kill list logs ls pause port prune ps remove rename restart rm run start stats stop top unpause update wait; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		image)
-			if ((CURRENT == 2)); then compadd build exists history import inspect list load ls prune pull push remove rm save tag untag; return; fi
+			if ((CURRENT == 2)); then compadd build diff exists history import inspect list load ls mount prune pull push remove rm save tag umount unmount untag; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		manifest)
 			if ((CURRENT == 2)); then compadd add annotate create exists inspect push remove rm; return; fi
@@ -617,6 +617,29 @@ _dhow() {
 				'*--filter=[Remove only images for which key=value holds]: :(until= label= label!=)' \
 				'*--force[Do not ask]' \
 				'*-f[Do not ask]'
+			;;
+		'image mount')
+			_arguments -s \
+				'*--all[Mount all images]' \
+				'*-a[Mount all images]' \
+				'*--format=[Print as "json"]: :(json table)' \
+				'1: : _dhow_names image' \
+				'*: : _dhow_names image'
+			;;
+		'image unmount'|'image umount')
+			_arguments -s \
+				'*--all[Unmount all mounted images]' \
+				'*-a[Unmount all mounted images]' \
+				'*--force[Unmount although programs use it; for these it stays until they end]' \
+				'*-f[Unmount although programs use it; for these it stays until they end]' \
+				'1: : _dhow_names image' \
+				'*: : _dhow_names image'
+			;;
+		'image diff')
+			_arguments -s \
+				'*--format=[Print as "json"]: :(json table)' \
+				'1: : _dhow_names image' \
+				'*: : _dhow_names image'
 			;;
 		'manifest create')
 			_arguments -s \

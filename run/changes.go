@@ -18,15 +18,13 @@ import (
 	"github.com/dhow-containers/dhow/rootless/ownership"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage"
+	"github.com/dhow-containers/dhow/storage/diff"
 	"github.com/dhow-containers/dhow/storage/tree"
 	"github.com/dhow-containers/dhow/storage/working"
 )
 
-// Change is one path that a container has changed: "A" added, "C" changed, "D" deleted.
-type Change struct {
-	Kind string
-	Path string // absolute
-}
+// Change is one path that a container has changed.
+type Change = diff.Change
 
 // Changes tells what a container has changed since it was made, sorted by path. What dhow itself put in
 // place for it, mount points and the files bound over them, is not told of.
@@ -54,7 +52,7 @@ func Changes(s *storage.Store, f record.Found) (_ []Change, err error) {
 		there, dir := exists(root, e.Rel)
 		if isWhiteout(&e.Stat) {
 			if there {
-				all = append(all, Change{"D", "/" + e.Rel})
+				all = append(all, Change{Kind: "D", Path: "/" + e.Rel})
 			}
 			return nil
 		}
@@ -68,7 +66,7 @@ func Changes(s *storage.Store, f record.Found) (_ []Change, err error) {
 		if there {
 			kind = "C"
 		}
-		all = append(all, Change{kind, "/" + e.Rel})
+		all = append(all, Change{Kind: kind, Path: "/" + e.Rel})
 		if there && dir && e.IsDir() && opaque(e) {
 			gone, err := hidden(below, upper, e.Rel)
 			if err != nil {
@@ -167,7 +165,7 @@ func hidden(below, upper, rel string) ([]Change, error) {
 	}
 	for _, e := range entries {
 		if _, err := os.Lstat(filepath.Join(upper, rel, e.Name())); errors.Is(err, fs.ErrNotExist) {
-			gone = append(gone, Change{"D", path.Join("/", rel, e.Name())})
+			gone = append(gone, Change{Kind: "D", Path: path.Join("/", rel, e.Name())})
 		}
 	}
 	return gone, nil

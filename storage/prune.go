@@ -49,14 +49,12 @@ func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error
 		if len(img.Names) > 0 && !o.All || head == img.ID && o.Spare != nil && o.Spare(img) {
 			spared[head] = true
 		}
-		if o.Users != nil {
-			users, err := o.Users(img)
-			if err != nil {
-				return rep, 0, fmt.Errorf("asking who uses image %s: %w", short(img.ID), err)
-			}
-			if len(users) > 0 {
-				spared[head] = true
-			}
+		used, err := s.used(img, o.Users)
+		if err != nil {
+			return rep, 0, err
+		}
+		if used {
+			spared[head] = true
 		}
 	}
 	// Those behind first: a head without them is whole, they without it are not.

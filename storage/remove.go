@@ -14,13 +14,21 @@ import (
 // ErrInUse is wrapped by the errors of Remove about what forbids it.
 var ErrInUse = errors.New("image is in use")
 
+// ErrMounted is wrapped by the error of Remove about an image that MountImage has mounted.
+var ErrMounted = fmt.Errorf("%w: it is mounted", ErrInUse)
+
 // conflictError says in docker's words why Remove refused.
-type conflictError struct{ text string }
+type conflictError struct {
+	text  string
+	cause error
+}
 
 func (e conflictError) Error() string { return "conflict: " + e.text }
-func (e conflictError) Unwrap() error { return ErrInUse }
+func (e conflictError) Unwrap() error { return e.cause }
 
-func conflict(format string, args ...any) error { return conflictError{fmt.Sprintf(format, args...)} }
+func conflict(format string, args ...any) error {
+	return conflictError{fmt.Sprintf(format, args...), ErrInUse}
+}
 
 // User is a container that uses an image.
 type User struct {
@@ -220,6 +228,11 @@ func repositories(img Image) []string {
 // checkUsers refuses when a container needs the image, and keeps the layers of stopped containers
 // that lose it.
 func (s *Store) checkUsers(img Image, ref string, o RemoveOptions) error {
+	if at, err := s.mountedAt(img.ID); err != nil {
+		return err
+	} else if at != "" {
+		return conflictError{fmt.Sprintf("unable to delete %s (cannot be forced) - image is mounted at %s", short(img.ID), at), ErrMounted}
+	}
 	if o.Users == nil {
 		return nil
 	}

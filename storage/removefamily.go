@@ -72,23 +72,32 @@ func losingOf(all []Image, img Image, ref string, untag bool) (l losing) {
 	return l
 }
 
-// spareUsed leaves images that containers use out of what goes with a name.
+// spareUsed leaves images that containers use, or that are mounted, out of what goes with a name.
 func (s *Store) spareUsed(l *losing, o RemoveOptions) error {
-	if o.Users == nil {
-		return nil
-	}
 	var unused []Image
 	for _, img := range l.behind {
-		users, err := o.Users(img)
+		used, err := s.used(img, o.Users)
 		if err != nil {
-			return fmt.Errorf("asking who uses image %s: %w", short(img.ID), err)
+			return err
 		}
-		if len(users) == 0 {
+		if !used {
 			unused = append(unused, img)
 		}
 	}
 	l.behind = unused
 	return nil
+}
+
+// used reports whether an image is mounted or a container uses it.
+func (s *Store) used(img Image, ask func(Image) ([]User, error)) (bool, error) {
+	if at, err := s.mountedAt(img.ID); at != "" || err != nil || ask == nil {
+		return at != "", err
+	}
+	users, err := ask(img)
+	if err != nil {
+		return false, fmt.Errorf("asking who uses image %s: %w", short(img.ID), err)
+	}
+	return len(users) > 0, nil
 }
 
 // dropFamily removes the records of images behind another, and lets go of indexes without a name:

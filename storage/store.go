@@ -13,6 +13,7 @@
 //	lock         taken shared by whoever is about to use layers, exclusively by whoever removes some
 //	leases/      one locked file a process, naming the layers it is using without an image
 //	pins.json    layers the build cache refers to
+//	mounts/      images mounted for people to look at, by id
 //	tmp/         spooled blobs, staged layers and tar-split data, by lease
 //	adopt.lock   one layer is put in place at a time
 //	blobs/       indexes that were brought whole, and all they consist of, by digest

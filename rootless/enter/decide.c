@@ -25,6 +25,8 @@ static int one_of(const char *s, const char *const *list)
 /* Verbs that work anywhere. */
 static const char *const plain_verbs[] = { "version", "help", "completion", "man", NULL };
 static const char *const plain_flags[] = { "-h", "--help", "-v", "--version", NULL };
+/* "image VERB" whose mounts are to stay when the command ends: they are made where the caller is. */
+static const char *const mount_verbs[] = { "mount", "unmount", "umount", NULL };
 /* Global flags whose value is the next word. */
 static const char *const value_flags[] = { "--root", "--config", NULL };
 
@@ -55,7 +57,8 @@ int enter_needed(int argc, char **argv)
 		const char *arg = argv[i];
 
 		if (arg[0] != '-' || arg[1] == '\0')
-			return !one_of(arg, plain_verbs);
+			return !one_of(arg, plain_verbs) &&
+			       !(strcmp(arg, "image") == 0 && i + 1 < argc && one_of(argv[i + 1], mount_verbs));
 		/* -test. is a Go test binary that links this package. */
 		if (one_of(arg, plain_flags) || starts(arg, "-test."))
 			return 0;

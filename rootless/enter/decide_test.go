@@ -32,6 +32,9 @@ func TestNeeded(t *testing.T) {
 		{"dhow --config /c build .", "", true},
 		{"dhow run --help", "", true}, // costs a millisecond, harms nobody
 		{"dhow image ls", "", true},
+		{"dhow image mount x", "", false},
+		{"dhow --root image image umount x", "", false},
+		{"dhow run image mount", "", true},
 		{"dhow -", "", true},
 		{"dhow -test.run=X images", "", false},
 		{"storage-untar / x", "", false},

@@ -265,6 +265,11 @@ static void identity(struct enter_map *to, const struct enter_map *from)
 		to->range[i].outside = to->range[i].inside;
 }
 
+static int enter_one(const struct enter_map *m)
+{
+	return m->count == 1 && m->range[0].inside == 0 && m->range[0].length == 1;
+}
+
 static int enter_root(int forced)
 {
 	struct enter_map uids, gids;
@@ -287,6 +292,14 @@ static int enter_root(int forced)
 	}
 	if (forced == RUNG_ROOT && !full)
 		return errno = EPERM, fail(STEP_FORCE);
+	/* Root of a namespace with one id, as dhow makes them: a program of `dhow unshare`. */
+	if (enter_one(&uids) && enter_one(&gids) && !forced && unshare(CLONE_NEWNS) == 0) {
+		rec.uids = uids;
+		rec.gids = gids;
+		rec.reason = REASON_SURROUNDING;
+		rec.rung = RUNG_SINGLE;
+		return make_private();
+	}
 	/* Root of a namespace that somebody else made, with the ids of a whole image or not. */
 	if (!full && (enter_count(&uids) < 65535 || enter_count(&gids) < 65535)) {
 		if (forced == RUNG_SUBIDS)

@@ -15,7 +15,8 @@
 // DHOW_MAPPING=root|subids|single forces a rung. DHOW_ENTER=1 makes the constructor act whatever
 // argv says; it is taken out of the environment again.
 //
-// The constructor is inert for commands that need no namespace (version, help, completion), for
+// The constructor is inert for commands that need no namespace (version, help, completion), for those
+// whose mounts are to stay with their caller (see Stay), for
 // libcontainer's own init (_LIBCONTAINER_INITPIPE), and for processes that dhow starts of itself in
 // a named role (argv[0] "storage-…" or "dhow-…"): those live where their parent put them.
 package enter

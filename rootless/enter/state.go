@@ -60,6 +60,9 @@ var state = sync.OnceValue(func() established {
 	return s
 })
 
+// actedAlready reports whether the constructor has entered, or tried to.
+func actedAlready() bool { return C.dhow_enter_record.acted != 0 }
+
 func ranges(m *C.struct_enter_map) []idmap.Range {
 	out := make([]idmap.Range, 0, int(m.count))
 	for _, r := range m._range[:m.count] {

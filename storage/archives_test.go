@@ -68,6 +68,9 @@ func TestHostileArchives(t *testing.T) {
 	}
 	right := digest.FromBytes(layer).String()
 	wrong := digest.FromString("x").String()
+	gzipped := func(diff string, blob []byte) []string {
+		return []string{"manifest.json=" + manifestJSON("c.json", "l.tar"), "c.json=" + config(diff), "l.tar=" + string(blob)}
+	}
 	for name, files := range map[string][]string{
 		"empty":                 nil,
 		"no manifest":           {"x=1"},
@@ -78,6 +81,11 @@ func TestHostileArchives(t *testing.T) {
 		"A14 layer missing":     {"manifest.json=" + manifestJSON("c.json", "l.tar"), "c.json=" + config(right)},
 		"config is no JSON":     {"manifest.json=" + manifestJSON("c.json", "l.tar"), "c.json=}", "l.tar=" + string(layer)},
 		"layer is no tar":       {"manifest.json=" + manifestJSON("c.json", "l.tar"), "c.json=" + config(digest.FromString("junk").String()), "l.tar=junk"},
+		"A9 gzip of nothing":    gzipped(digest.FromString("x").String(), zip(t, nil)),
+		"A9 gzip is a header":   gzipped(right, zip(t, layer)[:10]),
+		"A9 gzip is truncated":  gzipped(right, zip(t, layer)[:40]),
+		"A9 junk behind gzip":   gzipped(right, append(zip(t, layer), "junk"...)),
+		"A9 junk behind empty":  gzipped(digest.FromBytes(nil).String(), append(zip(t, nil), "junk"...)),
 		"bad name":              {"manifest.json=" + strings.Replace(manifestJSON("c.json", "l.tar"), "x:y", "../X", 1), "c.json=" + config(right), "l.tar=" + string(layer)},
 		"manifest of 100 items": {"manifest.json=[" + strings.Repeat("{},", 99) + "{}]"},
 	} {
@@ -92,6 +100,11 @@ func TestHostileArchives(t *testing.T) {
 	}
 	if _, err := s.Load(ctx, strings.NewReader("not a tar at all"), "", nil); err == nil {
 		t.Error("loaded text")
+	}
+	for _, blob := range [][]byte{zip(t, nil), zip(t, nil)[:10], append(zip(t, nil), "junk"...)} {
+		if _, err := s.Load(ctx, bytes.NewReader(blob), "", nil); err == nil {
+			t.Errorf("loaded the gzip %q", blob)
+		}
 	}
 	good := tarOf(t, "manifest.json="+manifestJSON("c.json", "l.tar"), "c.json="+config(right), "l.tar="+string(layer))
 	if _, err := s.Load(ctx, bytes.NewReader(good), "", nil); err != nil {

@@ -9,6 +9,8 @@ import (
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/types"
+
+	"github.com/dhow-containers/dhow/storage/inflate"
 )
 
 // ownManifest is what an image's own manifest says of its layers.
@@ -32,7 +34,7 @@ func parseManifest(raw []byte) (ownManifest, error) {
 
 // layerTypes are the media types of layers: OCI's and docker's.
 var layerTypes = []struct{ algorithm, oci, docker string }{
-	{uncompressed, imgspecv1.MediaTypeImageLayer, manifest.DockerV2SchemaLayerMediaTypeUncompressed},
+	{inflate.Uncompressed, imgspecv1.MediaTypeImageLayer, manifest.DockerV2SchemaLayerMediaTypeUncompressed},
 	{gzipped, imgspecv1.MediaTypeImageLayerGzip, manifest.DockerV2Schema2LayerMediaType},
 	{zstded, imgspecv1.MediaTypeImageLayerZstd, ""},
 }

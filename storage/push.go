@@ -16,6 +16,7 @@ import (
 	"go.podman.io/image/v5/pkg/blobinfocache"
 	"go.podman.io/image/v5/types"
 
+	"github.com/dhow-containers/dhow/storage/inflate"
 	"github.com/dhow-containers/dhow/storage/progress"
 	"github.com/dhow-containers/dhow/storage/reference"
 	"github.com/dhow-containers/dhow/storage/registry"
@@ -342,7 +343,7 @@ func (p *sender) suits(b knownBlob) bool {
 	case p.o.Compression != "":
 		return b.Algorithm == p.o.Compression
 	}
-	return b.Algorithm == gzipped || b.Algorithm == zstded || b.Algorithm == uncompressed
+	return b.Algorithm == gzipped || b.Algorithm == zstded || b.Algorithm == inflate.Uncompressed
 }
 
 // sending tells how far an upload is.

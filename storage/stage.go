@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,8 +10,8 @@ import (
 	"os"
 
 	"github.com/opencontainers/go-digest"
-	"go.podman.io/image/v5/pkg/compression"
 
+	"github.com/dhow-containers/dhow/storage/inflate"
 	"github.com/dhow-containers/dhow/storage/layer"
 )
 
@@ -57,17 +56,20 @@ func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known d
 	if known == "" {
 		blob.hash = sha256.New()
 	}
-	plain, algorithm, err := decompress(bufio.NewReaderSize(blob, 64<<10))
+	plain, algorithm, err := inflate.Open(blob)
 	if err != nil {
 		return in, fmt.Errorf("decompressing it: %w", err)
 	}
 	defer plain.Close()
-	tar := &meter{r: plain, hash: sha256.New()}
+	// Three at work: decompressing, digesting, writing files.
+	inflated := newReadAhead(plain)
+	tar := &meter{r: inflated, hash: sha256.New()}
 	ahead := newReadAhead(tar)
 	o := s.applyOptions()
 	o.Split = layer.NewSplitter(t.tarSplit)
 	applied, err := layer.Apply(ahead, t.dir, o)
 	ahead.Close()
+	inflated.Close()
 	if err != nil {
 		return in, err
 	}
@@ -81,25 +83,10 @@ func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known d
 	}
 	t.links, t.applied = o.Tree.Links, &applied
 	t.diffID, t.size = digest.NewDigest(digest.SHA256, tar.hash), tar.n
-	if t.algorithm = algorithm; algorithm != uncompressed {
+	if t.algorithm = algorithm; algorithm != inflate.Uncompressed {
 		t.compressed, t.compressedSize = in.digest, in.size
 	}
 	return in, nil
-}
-
-const uncompressed = "uncompressed"
-
-// decompress gives the content of a blob and the name of what it is compressed with.
-func decompress(blob io.Reader) (plain io.ReadCloser, algorithm string, err error) {
-	format, decompressor, blob, err := compression.DetectCompressionFormat(blob)
-	if err != nil {
-		return nil, "", err
-	}
-	if decompressor == nil {
-		return io.NopCloser(blob), uncompressed, nil
-	}
-	plain, err = decompressor(blob)
-	return plain, format.Name(), err
 }
 
 // meter counts, and digests when hash is set, what is read through it.

@@ -7,7 +7,6 @@ package archive
 
 import (
 	"archive/tar"
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +19,9 @@ import (
 	dockerarchive "go.podman.io/image/v5/docker/archive"
 	imageref "go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/oci/layout"
-	"go.podman.io/image/v5/pkg/compression"
 	"go.podman.io/image/v5/types"
+
+	"github.com/dhow-containers/dhow/storage/inflate"
 )
 
 // Formats of archives and directories, as podman spells them.
@@ -192,7 +192,7 @@ func NewDirReader(dir string) (*Reader, error) {
 
 // spool writes the stream to file, decompressed.
 func spool(r io.Reader, file string) (err error) {
-	plain, _, err := compression.AutoDecompress(bufio.NewReader(r))
+	plain, _, err := inflate.Open(r)
 	if err != nil {
 		return fmt.Errorf("reading the archive: %w", err)
 	}

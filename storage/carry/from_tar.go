@@ -2,17 +2,16 @@ package carry
 
 import (
 	"archive/tar"
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
-	"go.podman.io/image/v5/pkg/compression"
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/storage/inflate"
 )
 
 // Tar is a stream of tar, compressed or not, whoever made it. It is read to its end.
@@ -23,7 +22,7 @@ const maxSparseBytes = 64 << 30
 
 // Each tells of the tar's entries, in its order.
 func (t Tar) Each(take func(*Item) error) error {
-	plain, _, err := compression.AutoDecompress(bufio.NewReaderSize(t.R, 64<<10))
+	plain, _, err := inflate.Open(t.R)
 	if err != nil {
 		return fmt.Errorf("reading the tar: %w", err)
 	}
@@ -49,8 +48,7 @@ func (t Tar) Each(take func(*Item) error) error {
 			return fmt.Errorf("unpacking %q: %w", printable(hdr.Name), err)
 		}
 	}
-	// Hidden: the WriteTo of a gzip reader that is at its end panics.
-	if _, err := io.Copy(io.Discard, struct{ io.Reader }{plain}); err != nil {
+	if _, err := io.Copy(io.Discard, plain); err != nil {
 		return fmt.Errorf("reading the tar: %w", err)
 	}
 	return nil

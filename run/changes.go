@@ -79,7 +79,7 @@ func Changes(s *storage.Store, f record.Found) (_ []Change, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("comparing container %s with its image: %w", f.Name, err)
 	}
-	all = trimParents(all, own)
+	all = unmarked(trimParents(all, own))
 	slices.SortFunc(all, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
 	return all, nil
 }
@@ -108,6 +108,9 @@ func mountPoints(f record.Found) map[string]bool {
 	}
 	delete(own, "etc")
 	delete(own, "sbin")
+	for name := range marks {
+		own[name] = true
+	}
 	for _, m := range f.Mounts {
 		own[strings.TrimPrefix(path.Clean(m.Target), "/")] = true
 	}
@@ -231,7 +234,11 @@ func Export(s *storage.Store, f record.Found, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.WriteTar(w, dir, owners, true)
+	own, err := ownMarks(s, f, dir)
+	if err != nil {
+		return err
+	}
+	return s.Export(w, dir, owners, own)
 }
 
 // CommitLayer makes a layer of what a container has written, on top of its image's. A running container
@@ -251,7 +258,7 @@ func CommitLayer(ctx context.Context, s *storage.Store, f record.Found) (storage
 	}
 	raw, all := io.Pipe()
 	cut, some := io.Pipe()
-	go func() { all.CloseWithError(s.WriteTar(all, filepath.Join(f.Dir, "upper"), owners, false)) }()
+	go func() { all.CloseWithError(s.WriteTar(all, filepath.Join(f.Dir, "upper"), owners)) }()
 	go func() {
 		err := strip(raw, some, func(name string) bool { return kept[name] })
 		raw.CloseWithError(err)

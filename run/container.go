@@ -150,6 +150,9 @@ func (c *container) prepare() error {
 	if err := c.work.Mount(); err != nil {
 		return err
 	}
+	if err := mark(c.work.Merged()); err != nil {
+		return err
+	}
 	if err := c.fillVolumes(); err != nil {
 		return err
 	}

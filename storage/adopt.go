@@ -73,11 +73,15 @@ func (s *Store) tarOptions(links ownership.Links, epoch *time.Time) layer.TarOpt
 	}
 }
 
-// WriteTar writes a tree of this store's mapping (a layer, or a mounted root filesystem with whole)
-// as a tar.
-func (s *Store) WriteTar(w io.Writer, dir string, links ownership.Links, whole bool) error {
+// WriteTar writes a tree of this store's mapping that is a layer as a tar.
+func (s *Store) WriteTar(w io.Writer, dir string, links ownership.Links) error {
+	return layer.WriteTar(w, dir, s.tarOptions(links, nil))
+}
+
+// Export writes a mounted root filesystem as a plain tar without the paths to leave.
+func (s *Store) Export(w io.Writer, dir string, links ownership.Links, leave map[string]bool) error {
 	o := s.tarOptions(links, nil)
-	o.Whole = whole
+	o.Whole, o.Leave = true, leave
 	return layer.WriteTar(w, dir, o)
 }
 

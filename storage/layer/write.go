@@ -30,6 +30,8 @@ type TarOptions struct {
 	// Whole writes a plain archive of a root filesystem (export): no whiteouts are expected, and the
 	// root directory is always described.
 	Whole bool
+	// Leave are paths that are left out, with what is below them.
+	Leave map[string]bool
 }
 
 // WriteTar writes the tree at dir as a layer tar.
@@ -98,6 +100,9 @@ type packing struct {
 }
 
 func (p *packing) entry(e *tree.Entry) error {
+	if p.o.Leave[e.Rel] {
+		return tree.SkipDir
+	}
 	if isWhiteout(&e.Stat) && e.Rel != "" {
 		return p.whiteout(e)
 	}

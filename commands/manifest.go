@@ -388,7 +388,7 @@ dhow manifest push --purge --digestfile digest app:1 registry.example.com/app:1`
 		return []cli.Flag{
 			yes("all", "", "Push the images of the list too; that is always so"),
 			text("digestfile", "", "Write the digest of the index to a `file`"),
-			text("format", "f", "`oci` or docker: an OCI index or docker's manifest list, and images alike"),
+			text("format", "f", "`format` oci or docker: an OCI index, or docker's manifest list and images"),
 			yes("insecure", "", "Allow plain http and unverified certificates"),
 			&cli.BoolFlag{Name: "purge", Aliases: []string{"p", "rm"}, Usage: "Delete the list here when it is pushed", DisableDefaultText: true},
 			yes("quiet", "q", "Show no progress"),

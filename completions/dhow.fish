@@ -505,7 +505,7 @@ complete -c dhow -n '__dhow_in "manifest inspect"' -l verbose -s v -d 'Show the 
 complete -c dhow -n '__dhow_in "manifest inspect"' -a '(__dhow_names image)'
 complete -c dhow -n '__dhow_in "manifest push"' -l all -d 'Push the images of the list too; that is always so'
 complete -c dhow -n '__dhow_in "manifest push"' -l digestfile -r -F -d 'Write the digest of the index to a file'
-complete -c dhow -n '__dhow_in "manifest push"' -l format -s f -x -a 'json table' -d 'or docker: an OCI index or docker'\''s manifest list, and images alike'
+complete -c dhow -n '__dhow_in "manifest push"' -l format -s f -x -a 'json table' -d 'oci or docker: an OCI index, or docker'\''s manifest list and images'
 complete -c dhow -n '__dhow_in "manifest push"' -l insecure -d 'Allow plain http and unverified certificates'
 complete -c dhow -n '__dhow_in "manifest push"' -l purge -s p -d 'Delete the list here when it is pushed'
 complete -c dhow -n '__dhow_in "manifest push"' -l quiet -s q -d 'Show no progress'

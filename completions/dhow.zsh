@@ -687,8 +687,8 @@ _dhow() {
 			_arguments -s \
 				'*--all[Push the images of the list too; that is always so]' \
 				'*--digestfile=[Write the digest of the index to a file]: :_files' \
-				'*--format=[or docker  an OCI index or docker'\''s manifest list, and images alike]: :(json table)' \
-				'*-f+[or docker  an OCI index or docker'\''s manifest list, and images alike]: :(json table)' \
+				'*--format=[oci or docker  an OCI index, or docker'\''s manifest list and images]: :(json table)' \
+				'*-f+[oci or docker  an OCI index, or docker'\''s manifest list and images]: :(json table)' \
 				'*--insecure[Allow plain http and unverified certificates]' \
 				'*--purge[Delete the list here when it is pushed]' \
 				'*-p[Delete the list here when it is pushed]' \

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dhow-containers/dhow/build/plan"
 	"github.com/dhow-containers/dhow/dockerfile"
 	"github.com/dhow-containers/dhow/storage/image"
@@ -209,22 +211,34 @@ func TestHostilePlans(t *testing.T) {
 		"triggers":       "FROM a AS s0\n" + many(5000, func(i int) string { return "ONBUILD RUN x\n" }) + many(5000, func(i int) string { return "FROM s0\n" }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			begin := time.Now()
+			begin := processorTime(t)
 			f, err := dockerfile.Parse(strings.NewReader(text), "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			parsed := time.Since(begin)
+			parsed := processorTime(t) - begin
 			_, err = plan.Make(context.Background(), f, plan.Options{AllStages: true}, resolver(nil))
-			if took := time.Since(begin); took > 8*time.Second {
+			took := processorTime(t) - begin
+			if took > 8*time.Second {
 				t.Errorf("took %v, %v of them for parsing", took, parsed)
 			}
 			if err != nil && len(err.Error()) > 1000 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
-			t.Logf("%v, parsing %v, %v", time.Since(begin).Round(time.Millisecond), parsed.Round(time.Millisecond), err)
+			t.Logf("%v, parsing %v, %v", took.Round(time.Millisecond), parsed.Round(time.Millisecond), err)
 		})
 	}
+}
+
+// processorTime is what this process has used of the processors: other work on the machine does not
+// count.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func TestPlatforms(t *testing.T) {

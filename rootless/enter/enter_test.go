@@ -42,6 +42,9 @@ type view struct {
 }
 
 // The test binary plays the command: started with ENTER_PROBE it prints its view and ends.
+// The parent death signal is a thread's (PR_SET_PDEATHSIG(2const)): the probes look at the first one's.
+func init() { runtime.LockOSThread() }
+
 func TestMain(m *testing.M) {
 	switch os.Getenv("ENTER_PROBE") {
 	case "":

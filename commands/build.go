@@ -14,6 +14,7 @@ import (
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/dockerfile"
+	"github.com/dhow-containers/dhow/run/event"
 	"github.com/dhow-containers/dhow/run/network"
 	"github.com/dhow-containers/dhow/storage"
 )
@@ -86,6 +87,9 @@ func runBuild(c *call) error {
 	display.Close(err != nil && c.signalled() == 0)
 	if err != nil {
 		return c.buildError(err)
+	}
+	if result.ImageID != "" {
+		c.tellOf(event.ImageType, "build", "sha256:"+result.ImageID, "name", strings.Join(c.list("tag"), ","))
 	}
 	if c.Bool("quiet") {
 		_, err = fmt.Fprintln(c.out, "sha256:"+result.ImageID)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	units "github.com/docker/go-units"
@@ -15,6 +16,7 @@ import (
 	"github.com/dhow-containers/dhow/build/cache"
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
+	"github.com/dhow-containers/dhow/run/event"
 	"github.com/dhow-containers/dhow/storage"
 )
 
@@ -67,6 +69,13 @@ func runBuilderPrune(c *call) error {
 		gone, err = held.Prune(o)
 	}
 	_, serr := c.opened.Sweep() // layers that were images' once
+	if err == nil {
+		var total int64
+		for _, e := range gone {
+			total += e.Size
+		}
+		c.tellOf(event.BuilderType, "prune", "", "reclaimed", strconv.FormatInt(total, 10))
+	}
 	return errors.Join(err, serr, c.printEntries(gone, false))
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/dhow-containers/dhow/rootless/enter"
 	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/rootless/paths"
+	"github.com/dhow-containers/dhow/run"
 	"github.com/dhow-containers/dhow/storage"
 )
 
@@ -75,7 +76,7 @@ func (c *call) store() (*storage.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.opened, err = storage.Open(storage.Options{Dir: p.store, Mapping: p.mapping, AsCaller: enter.AsCaller(p.mapping)})
+	c.opened, err = storage.Open(storage.Options{Dir: p.store, Mapping: p.mapping, AsCaller: enter.AsCaller(p.mapping), Note: run.ImageNote(p.store)})
 	return c.opened, err
 }
 

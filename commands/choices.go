@@ -56,7 +56,7 @@ var flagChoices = map[string]kind{
 	"save format": "words:docker-archive oci-archive oci-dir docker-dir", "inspect type": "words:container image volume",
 	"inspect format": jsonFormat, "image inspect format": jsonFormat, "container inspect format": jsonFormat, "volume inspect format": jsonFormat,
 	"info format": jsonFormat, "version format": jsonFormat, "doctor format": jsonFormat,
-	"ps filter":              "words:ancestor= before= exited= expose= health= id= label= name= network= publish= since= status=created status=running status=exited volume=",
+	"ps filter":              "words:ancestor= before= exited= expose= health= id= label= name= network= publish= restart-policy= should-start-on-boot=true since= status=created status=running status=restarting status=exited volume=",
 	"images filter":          "words:before= dangling=true dangling=false label= reference= since= until=",
 	"volume ls filter":       "words:dangling=true dangling=false driver=local label= name=",
 	"container prune filter": pruned, "image prune filter": pruned, "system prune filter": pruned, "volume prune filter": "words:all=true label= label!=",

@@ -56,7 +56,6 @@ func TestRefusals(t *testing.T) {
 		{"frobnicate", `dhow: unknown command: "dhow frobnicate"; see "dhow --help"`, 1},
 		{"imges", `dhow: unknown command: "dhow imges"; did you mean "dhow images"?`, 1},
 		{"image pul", `dhow: unknown command: "dhow image pul"; did you mean "dhow image pull"?`, 1},
-		{"events", `dhow: "dhow events" is not supported yet`, 1},
 		{"run --nosuch x", `dhow: unknown flag: --nosuch; see "dhow run --help"`, 125},
 		{"run --intractive x", `dhow: unknown flag: --intractive; did you mean "--interactive"?`, 125},
 		{"run --gpus all x", "dhow: --gpus: device requests need CDI specifications, which are not supported: give the nodes, as in --device /dev/dri", 125},

@@ -90,6 +90,7 @@ func runCommit(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.tell(f, "commit", "comment", c.text("message"), "imageID", "sha256:"+img.ID, "imageRef", name)
 	_, err = fmt.Fprintln(c.out, "sha256:"+img.ID)
 	return err
 }
@@ -208,6 +209,7 @@ dhow export -o box.tar box`,
 				}
 			}()
 		}
+		c.tell(f, "export")
 		return run.Export(s, f, out)
 	},
 }

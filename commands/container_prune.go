@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/run"
-	"github.com/dhow-containers/dhow/run/record"
+	"github.com/dhow-containers/dhow/run/event"
 )
 
 var containerPruneVerb = verb{
@@ -60,7 +61,7 @@ func runContainerPrune(c *call) error {
 	var total int64
 	var failed error
 	for _, f := range all {
-		if f.State.Status == record.Running || !until.IsZero() && !f.Created.Before(until) || !hasLabels(f.Labels, with) {
+		if f.State.Active() || !until.IsZero() && !f.Created.Before(until) || !hasLabels(f.Labels, with) {
 			continue
 		}
 		if len(without) > 0 && hasLabels(f.Labels, without) {
@@ -69,7 +70,7 @@ func runContainerPrune(c *call) error {
 		size, _ := run.SizeWritten(f)
 		var missing *explain.Error
 		err := c.remove(f.ID, false)
-		if now, ferr := c.container(f.ID); errors.As(err, &missing) || err != nil && ferr == nil && now.State.Status == record.Running {
+		if now, ferr := c.container(f.ID); errors.As(err, &missing) || err != nil && ferr == nil && now.State.Active() {
 			continue // removed or started by somebody else, just now
 		}
 		if err != nil {
@@ -78,6 +79,7 @@ func runContainerPrune(c *call) error {
 		}
 		gone, total = append(gone, f.ID), total+size
 	}
+	c.tellOf(event.ContainerType, "prune", "", "reclaimed", strconv.FormatInt(total, 10))
 	if len(gone) > 0 {
 		fmt.Fprintln(c.out, "Deleted Containers:")
 		for _, id := range gone {

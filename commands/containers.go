@@ -3,7 +3,6 @@ package commands
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +21,7 @@ func (c *call) book() (record.Book, error) {
 	if err != nil {
 		return record.Book{}, err
 	}
-	return record.Book{Dir: filepath.Join(p.store, "containers")}, nil
+	return run.Book(p.store), nil
 }
 
 // container finds a container by name, id or the beginning of an id.
@@ -64,7 +63,7 @@ func (c *call) containers() ([]record.Found, error) {
 func (c *call) countContainers() (running, all int, err error) {
 	list, err := c.containers()
 	for _, f := range list {
-		if f.State.Status == record.Running {
+		if f.State.Active() {
 			running++
 		}
 	}
@@ -85,11 +84,11 @@ func (c *call) imageUsers() (func(storage.Image) ([]storage.User, error), error)
 		var users []storage.User
 		for _, f := range all {
 			if f.ImageID == img.ID {
-				users = append(users, storage.User{Container: f.ID, Running: f.State.Status == record.Running, Layers: f.Layers})
+				users = append(users, storage.User{Container: f.ID, Running: f.State.Active(), Layers: f.Layers})
 			}
 			for _, m := range f.Mounts {
 				if m.Type == "image" && m.ImageID == img.ID {
-					users = append(users, storage.User{Container: f.ID, Running: f.State.Status == record.Running, Layers: m.Layers})
+					users = append(users, storage.User{Container: f.ID, Running: f.State.Active(), Layers: m.Layers})
 				}
 			}
 		}
@@ -118,15 +117,18 @@ func (c *call) volumeUsers() func(name string) ([]string, error) {
 	}
 }
 
-// statusOf is docker's STATUS column: "Up 3 minutes", "Exited (0) 2 hours ago", "Created".
-func statusOf(s record.State, now time.Time) string {
+// statusOf is docker's STATUS column: "Up 3 minutes (healthy)", "Exited (0) 2 hours ago", "Created".
+func statusOf(f record.Found, now time.Time) string {
+	s := f.State
 	switch s.Status {
 	case record.Running:
-		up := "Up " + units.HumanDuration(now.Sub(s.Started))
+		up := "Up " + units.HumanDuration(now.Sub(s.Started)) + f.Health.Column()
 		if s.Paused {
 			up += " (Paused)"
 		}
 		return up
+	case record.Restarting:
+		return fmt.Sprintf("Restarting (%d) %s ago", s.ExitCode, units.HumanDuration(now.Sub(s.Finished)))
 	case record.Exited:
 		if s.Finished.IsZero() {
 			return fmt.Sprintf("Exited (%d)", s.ExitCode)

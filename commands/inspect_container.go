@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/dhow-containers/dhow/run"
+	"github.com/dhow-containers/dhow/run/health"
 	"github.com/dhow-containers/dhow/run/log"
 	"github.com/dhow-containers/dhow/run/network/port"
 	"github.com/dhow-containers/dhow/run/record"
+	"github.com/dhow-containers/dhow/storage/image"
 )
 
 // containerDocument is what inspect shows of a container, in docker's names.
@@ -29,6 +31,7 @@ type containerDocument struct {
 		Error      string
 		StartedAt  string
 		FinishedAt string
+		Health     *health.State `json:",omitempty"`
 	}
 	Image          string
 	ResolvConfPath string
@@ -69,18 +72,19 @@ type containerDocument struct {
 	}
 	Mounts []containerMount
 	Config struct {
-		Hostname   string
-		User       string
-		Tty        bool
-		OpenStdin  bool
-		StdinOnce  bool
-		Env        []string
-		Cmd        []string
-		Image      string
-		WorkingDir string
-		Entrypoint []string
-		Labels     map[string]string
-		StopSignal string `json:",omitempty"`
+		Hostname    string
+		User        string
+		Tty         bool
+		OpenStdin   bool
+		StdinOnce   bool
+		Env         []string
+		Cmd         []string
+		Image       string
+		WorkingDir  string
+		Entrypoint  []string
+		Labels      map[string]string
+		StopSignal  string             `json:",omitempty"`
+		Healthcheck *image.Healthcheck `json:",omitempty"`
 		// StopTimeout is in seconds.
 		StopTimeout *int `json:",omitempty"`
 		// ExposedPorts are keyed by "80/tcp".
@@ -116,11 +120,18 @@ func inspectContainer(c *call, name string) (any, error) {
 		d.Path, d.Args = f.Args[0], append(d.Args, f.Args[1:]...)
 	}
 	s := &d.State
-	s.Status, s.Running, s.Pid, s.ExitCode, s.Error = stateName(f.State), f.State.Status == record.Running, f.State.Pid, f.State.ExitCode, f.State.Error
+	s.Status, s.Running, s.Pid, s.ExitCode, s.Error = stateName(f.State), f.State.Active(), f.State.Pid, f.State.ExitCode, f.State.Error
 	s.StartedAt, s.FinishedAt = f.State.Started.UTC().Format(time.RFC3339Nano), f.State.Finished.UTC().Format(time.RFC3339Nano)
 	s.OOMKilled, s.Paused = run.OOMKilled(f.State), f.State.Paused
 	if !s.Running {
 		s.Pid = 0
+	}
+	s.Restarting, d.RestartCount = f.State.Status == record.Restarting, f.State.Restarts
+	if f.Health.Status != "" {
+		s.Health = &f.Health
+		if s.Health.Log == nil {
+			s.Health.Log = []health.Result{}
+		}
 	}
 	h := &d.HostConfig
 	h.askedDocument = askedOf(f.Asked)
@@ -132,7 +143,7 @@ func inspectContainer(c *call, name string) (any, error) {
 		return nil, err
 	}
 	d.NetworkSettings.dockerNetwork, d.NetworkSettings.Ports = dockerNetworkOf(f), port.Table(f.State.Ports)
-	h.RestartPolicy.Name = "no"
+	h.RestartPolicy.Name, h.RestartPolicy.MaximumRetryCount = restartOf(f), f.Restart.Retries
 	h.LogConfig.Type, h.LogConfig.Config = log.JSONFile, map[string]string{}
 	if f.LogDriver != "" {
 		h.LogConfig.Type = f.LogDriver
@@ -150,6 +161,7 @@ func inspectContainer(c *call, name string) (any, error) {
 	}
 	g := &d.Config
 	g.Hostname, g.User, g.Tty, g.OpenStdin, g.Env, g.Cmd, g.Image, g.WorkingDir, g.Labels, g.StopSignal = f.Hostname, f.User, f.Terminal, f.OpenStdin, f.Env, f.Args[min(len(f.Entrypoint), len(f.Args)):], f.Image, f.WorkingDir, f.Labels, f.StopSignal
+	g.Healthcheck = f.Healthcheck
 	g.StdinOnce, g.Entrypoint, g.StopTimeout = f.StdinOnce, f.Entrypoint, f.StopTimeout
 	for _, p := range f.Exposed {
 		if g.ExposedPorts == nil {

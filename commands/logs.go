@@ -12,7 +12,6 @@ import (
 
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/run/log"
-	"github.com/dhow-containers/dhow/run/record"
 )
 
 var logsVerb = verb{
@@ -66,7 +65,7 @@ func runLogs(c *call) error {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		if f.State.Status == record.Running {
+		if f.State.Active() {
 			_, _ = b.Wait(ctx, f)
 		}
 	}()

@@ -165,7 +165,7 @@ func (c *call) unknown(words []string) error {
 
 // laterVerbs are docker's and podman's verbs that are not there yet: they are refused by name, not
 // as spelling mistakes.
-var laterVerbs = map[string]bool{"compose": true, "events": true, "manifest": true,
+var laterVerbs = map[string]bool{"compose": true, "manifest": true,
 	"network": true, "pause": true, "search": true, "stats": true,
 	"unpause": true, "update": true}
 
@@ -198,7 +198,8 @@ func (c *call) report(err error) int {
 	if err == nil {
 		return 0
 	}
-	if c.ctx != nil && c.ctx.Err() != nil {
+	var said explain.Silent
+	if c.ctx != nil && c.ctx.Err() != nil && !errors.As(err, &said) {
 		if n := c.signalled(); n != 0 {
 			fmt.Fprintf(c.err, "dhow: canceled by signal %q\n", n.String())
 			return 128 + int(n)

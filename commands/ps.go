@@ -13,6 +13,7 @@ import (
 
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/run"
+	"github.com/dhow-containers/dhow/run/health"
 	"github.com/dhow-containers/dhow/run/network/port"
 	"github.com/dhow-containers/dhow/run/record"
 )
@@ -23,9 +24,10 @@ var psVerb = verb{
 	usage: "[OPTIONS]",
 	example: `dhow ps -a
 dhow ps -a --filter status=exited --format '{{.Names}} {{.Status}}'`,
-	detail: `Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=CODE, expose=PORT[/PROTO], health=STATUS, id=REGEX,
-label=KEY[=VALUE], name=REGEX, network=NAME, publish=PORT[/PROTO] (of the container), status=created|running|paused|exited,
-volume=NAME. Columns: .ID .Image .Command .CreatedAt .RunningFor .State .Status .Ports .Names .Labels .Label "KEY" .Mounts .Networks
+	detail: `Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=CODE, expose=PORT[/PROTO], id=REGEX,
+health=starting|healthy|unhealthy|none, label=KEY[=VALUE], name=REGEX, network=NAME, publish=PORT[/PROTO] (of the container),
+restart-policy=NAME, should-start-on-boot=true|false, status=created|running|paused|restarting|exited, volume=NAME.
+Columns: .ID .Image .Command .CreatedAt .RunningFor .State .Status .Ports .Names .Labels .Label "KEY" .Mounts .Networks
 .Platform .HealthStatus .IPAddresses .LocalVolumes .Size. config.json's psFormat stands in for --format.`,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
@@ -108,7 +110,7 @@ func runPs(c *call) error {
 	var rows []containerRow
 	format := f
 	for _, f := range all {
-		if !everything && f.State.Status != record.Running || !filters.keep(f) {
+		if !everything && !f.State.Active() || !filters.keep(f) {
 			continue
 		}
 		row := containerRowOf(f, now, !c.Bool("no-trunc"))
@@ -134,7 +136,7 @@ func containerRowOf(f record.Found, now time.Time, short bool) containerRow {
 	row := containerRow{
 		ID: f.ID, Names: f.Name, Image: f.Image, Command: strings.Join(f.Args, " "), Labels: joinLabels(f.Labels), labels: f.Labels,
 		CreatedAt: f.Created.Local().Format(listTime), RunningFor: units.HumanDuration(now.Sub(f.Created)) + " ago",
-		State: stateName(f.State), Status: statusOf(f.State, now), Networks: networkName(f.Network), Size: "0B",
+		State: stateName(f.State), Status: statusOf(f, now), Networks: networkName(f.Network), Size: "0B",
 		Ports: port.Format(f.State.Ports), IPAddresses: addressesOf(f),
 	}
 	var mounts []string
@@ -182,7 +184,7 @@ type containerFilter struct {
 
 func (c *call) containerFilters(all []record.Found) (containerFilter, error) {
 	f := containerFilter{values: map[string][]string{}}
-	known := []string{"ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network", "publish", "since", "status", "volume"}
+	known := []string{"ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network", "publish", "restart-policy", "should-start-on-boot", "since", "status", "volume"}
 	for _, v := range c.list("filter") {
 		key, value, ok := strings.Cut(v, "=")
 		if !ok {
@@ -212,6 +214,17 @@ func (c *call) containerFilters(all []record.Found) (containerFilter, error) {
 			if !contains([]string{"created", "running", "exited", "paused", "restarting", "removing", "dead"}, value) {
 				return f, fmt.Errorf("invalid filter 'status=%s'", value)
 			}
+		case "health":
+			if !contains([]string{health.Starting, health.Healthy, health.Unhealthy, health.None}, value) {
+				return f, fmt.Errorf("invalid filter 'health=%s'", value)
+			}
+		case "should-start-on-boot":
+			f.anyState = true
+			b, err := strconv.ParseBool(value)
+			if err != nil {
+				return f, fmt.Errorf("invalid filter %q: neither true nor false", v)
+			}
+			value = strconv.FormatBool(b)
 		case "expose", "publish":
 			if _, err := port.ParseExpose([]string{value}); err != nil {
 				return f, fmt.Errorf("invalid filter %q: %w", v, err)
@@ -219,10 +232,6 @@ func (c *call) containerFilters(all []record.Found) (containerFilter, error) {
 		case "id", "name":
 			if _, err := regexp.Compile(value); err != nil {
 				return f, fmt.Errorf("invalid filter %q: %w", v, err)
-			}
-		case "health":
-			if !contains([]string{"starting", "healthy", "unhealthy", "none"}, value) {
-				return f, fmt.Errorf("invalid filter 'health=%s'", value)
 			}
 		case "is-task":
 			if _, err := strconv.ParseBool(value); err != nil {
@@ -265,11 +274,14 @@ func containerHas(c record.Found, key, value string) bool {
 		return c.ImageID == value || c.Image == value || familiar(c.Image) == familiar(value)
 	case "exited":
 		return c.State.Status == record.Exited && strconv.Itoa(c.State.ExitCode) == value
+	case "health":
+		return healthOf(c) == value
+	case "restart-policy":
+		return restartOf(c) == value
+	case "should-start-on-boot":
+		return strconv.FormatBool(startsOnBoot(c)) == value
 	case "id":
 		return matches(value, c.ID)
-	case "health":
-		health := healthIn(statusOf(c.State, time.Now()))
-		return health == value || health == "" && value == "none"
 	case "is-task": // of swarm
 		task, _ := strconv.ParseBool(value)
 		return !task
@@ -296,6 +308,39 @@ func containerHas(c record.Found, key, value string) bool {
 func matches(expression, name string) bool {
 	ok, err := regexp.MatchString(expression, name)
 	return err == nil && ok || expression == name
+}
+
+// healthOf is what the filter health looks at.
+func healthOf(c record.Found) string {
+	if c.Health.Status == "" {
+		return health.None
+	}
+	return c.Health.Status
+}
+
+// restartOf is the name of a container's restart policy.
+func restartOf(c record.Found) string {
+	if c.Restart.Name == "" {
+		return record.RestartNo
+	}
+	return c.Restart.Name
+}
+
+// startsOnBoot tells whether docker's daemon would start the container when it is started itself: by its
+// policy, if it does not run already.
+func startsOnBoot(c record.Found) bool {
+	if c.State.Active() || c.State.Status == record.Created {
+		return false
+	}
+	switch c.Restart.Name {
+	case record.RestartAlways:
+		return true
+	case record.RestartUnlessStopped:
+		return !c.State.Stopped
+	case record.RestartOnFailure:
+		return c.State.ExitCode != 0 && !c.State.Stopped
+	}
+	return false
 }
 
 // anyPort tells whether one of the ports that a filter names, "80", "53/udp" or a range, is has.

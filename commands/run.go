@@ -33,7 +33,14 @@ The container sees its clients' own addresses, and clients of the host's loopbac
 The host itself is host.docker.internal; what listens on its loopback device alone is out of reach.
 
 --privileged takes away what dhow itself restricts. It gives no right the caller has not got: a user's container
-stays a user's.`,
+stays a user's.
+
+--restart is kept by the container's own monitor: after 100 ms, then twice as long each time up to a minute, and
+from the beginning once it has run for ten seconds. stop, and kill with the stop signal or SIGKILL, end it. There is
+no daemon: nothing starts again by itself after the machine does, or when the monitor was killed. What would have
+been started is listed by a filter of ps, for a line of crontab or a unit of systemd:
+
+  @reboot dhow ps -aq --filter should-start-on-boot=true | xargs -r dhow start`,
 	later: laterRunFlags,
 	min:   1, max: -1, stop: true, names: anImage,
 	flags: runFlags,
@@ -41,11 +48,10 @@ stays a user's.`,
 }
 
 // laterRunFlags are docker's flags of run and create that are not there yet.
-const laterRunFlags = `blkio-weight-device health-cmd health-interval health-retries health-start-interval health-start-period
-health-timeout no-healthcheck restart`
+const laterRunFlags = `blkio-weight-device`
 
 func runFlags() []cli.Flag {
-	return slices.Concat(runLimitFlags(), moreRunFlags(), []cli.Flag{
+	return slices.Concat(runLimitFlags(), moreRunFlags(), keepingFlags(), []cli.Flag{
 		list("add-host", "", "`name:ip` Add a line to /etc/hosts"),
 		list("cap-add", "", "Add a `capability`"),
 		list("cap-drop", "", "Drop a `capability`, or ALL"),
@@ -109,7 +115,7 @@ func runRun(c *call) error {
 			id, err = c.feed(o)
 			return err
 		}
-		if o.Terminal && (ui.Terminal(os.Stdin) || ui.Terminal(c.out)) || o.Joins() {
+		if o.Terminal && (ui.Terminal(os.Stdin) || ui.Terminal(c.out)) || o.Joins() || o.Outlives() {
 			status, err = c.runOnTerminal(o)
 			return err
 		}
@@ -243,7 +249,7 @@ func (c *call) runOptions() (run.Options, storage.PullPolicy, error) {
 	if err := c.noOldLimits(); err != nil {
 		return o, "", err
 	}
-	err := c.moreRunOptions(&o)
+	err := errors.Join(c.moreRunOptions(&o), c.keeping(&o))
 	if err != nil {
 		return o, "", err
 	}

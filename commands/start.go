@@ -114,6 +114,9 @@ container, and with its exit status.`,
 		if err != nil {
 			return err
 		}
+		if f.State.Status == record.Restarting {
+			return &explain.Error{Text: "cannot attach to a restarting container, wait until it is running", Status: 1}
+		}
 		if f.State.Status != record.Running {
 			return &explain.Error{Text: "cannot attach to a stopped container, start it first", Status: 1}
 		}

@@ -73,6 +73,9 @@ var restartVerb = verb{
 				return err
 			}
 			_, err := run.Start(run.Options{Dir: p.store, Mapping: p.mapping}, f.ID)
+			if err == nil {
+				b.Tell(f.Container, "restart")
+			}
 			return err
 		})
 	},

@@ -7,7 +7,6 @@ import (
 
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
-	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage"
 )
 
@@ -87,7 +86,7 @@ func (c *call) layerUsers() (map[string]string, error) {
 	users := map[string]string{}
 	for _, f := range list {
 		for _, id := range f.Layers {
-			if _, known := users[id]; !known || f.State.Status == record.Running {
+			if _, known := users[id]; !known || f.State.Active() {
 				users[id] = f.ID
 			}
 		}

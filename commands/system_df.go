@@ -211,7 +211,7 @@ func (c *call) diskContainers(d *disk, containers []record.Found, kept int64) er
 		one.Size = ui.Size(one.bytes)
 		d.Containers = append(d.Containers, one)
 		size += one.bytes
-		if f.State.Status == record.Running {
+		if f.State.Active() {
 			active++
 		} else {
 			reclaimable += one.bytes

@@ -110,7 +110,7 @@ func (c *call) pruneContainers(f pruneFilter) (int64, error) {
 	var gone []string
 	var errs []error
 	for _, found := range list {
-		if found.State.Status == record.Running || !f.takes(found.Created, found.Labels) {
+		if found.State.Active() || !f.takes(found.Created, found.Labels) {
 			continue
 		}
 		n := cache.TreeSize(filepath.Join(b.Dir, found.ID, "upper"))

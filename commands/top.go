@@ -30,6 +30,7 @@ var topVerb = verb{
 		if err != nil {
 			return err
 		}
+		c.tell(f, "top")
 		w := tabwriter.NewWriter(c.out, 10, 1, 3, ' ', 0)
 		fmt.Fprintln(w, "UID\tPID\tPPID\tC\tSTIME\tTTY\tTIME\tCMD")
 		for _, p := range list {

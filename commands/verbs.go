@@ -17,6 +17,7 @@ var verbs = []*verb{
 	&inspectVerb, &imageInspectVerb, &containerInspectVerb, &containerExistsVerb,
 	&volumeLsVerb, &volumeCreateVerb, &volumeInspectVerb, &volumeRmVerb, &volumePruneVerb, &volumeExistsVerb,
 	&builderPruneVerb, &builderDuVerb, &systemDfVerb, &systemPruneVerb, &systemCheckVerb,
+	&eventsVerb,
 	// dhow itself
 	&infoVerb, &doctorVerb, &unshareVerb, &versionVerb, &completionVerb, &manVerb, &helpVerb, &completeVerb,
 }

@@ -3,7 +3,6 @@ package commands
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
+	"github.com/dhow-containers/dhow/run"
 	"github.com/dhow-containers/dhow/storage/volume"
 )
 
@@ -201,7 +201,7 @@ func (c *call) volumes() (volume.Store, error) {
 	if err != nil {
 		return volume.Store{}, err
 	}
-	return volume.Store{Dir: filepath.Join(p.store, "volumes")}, nil
+	return run.Volumes(p.store), nil
 }
 
 // volumeDocument is what inspect shows of a volume.

@@ -31,6 +31,7 @@ _dhow() {
 			'create:Make a container without starting it'
 			'diff:Show what a container has changed'
 			'doctor:Tell what this host lacks, what is used instead, and the cure'
+			'events:Show what happens to containers, images and volumes'
 			'exec:Run a command in a running container'
 			'export:Write a container'\''s filesystem as a tar'
 			'help:Show help for a command'
@@ -93,7 +94,7 @@ _dhow() {
 			if ((CURRENT == 2)); then compadd add annotate create exists inspect push remove rm; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		system)
-			if ((CURRENT == 2)); then compadd check df doctor info prune; return; fi
+			if ((CURRENT == 2)); then compadd check df doctor events info prune; return; fi
 			verb="$verb $words[2]"; shift words; ((CURRENT--)) ;;
 		volume)
 			if ((CURRENT == 2)); then compadd create exists inspect list ls prune remove rm; return; fi
@@ -161,6 +162,12 @@ _dhow() {
 				'*--env-host[Pass all of the caller'\''s variables on]' \
 				'*--expose=[Make a port known, as EXPOSE of an image does  80, 53/udp, 8000-8010]: :' \
 				'*--group-add=[Join one more group; keep-groups keeps the caller'\''s]: :' \
+				'*--health-cmd=[Look at the container'\''s health with this, by the image'\''s shell]: :' \
+				'*--health-interval=[Time between two looks, 30s]: :' \
+				'*--health-retries=[Failures in a row that make it unhealthy, 3]: :' \
+				'*--health-start-interval=[Time between two looks while it starts, 5s]: :' \
+				'*--health-start-period=[Time in which failures do not count, 0s]: :' \
+				'*--health-timeout=[Time after which a look has failed, 30s]: :' \
 				'*--hostname=[Host name]: :' \
 				'*-h+[Host name]: :' \
 				'*--http-proxy[Pass the proxies of the configuration on (default true)]' \
@@ -180,6 +187,7 @@ _dhow() {
 				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :(type=bind,src= type=volume,src= type=tmpfs,dst=)' \
 				'*--name=[Name of the container]: :' \
 				'*--network=[Network  bridge (a private one, the default), none, host or container NAME]: :(bridge none host)' \
+				'*--no-healthcheck[Do without the image'\''s HEALTHCHECK]' \
 				'*--no-hosts[Leave the image'\''s /etc/hosts]' \
 				'*--oom-score-adj=[How likely the kernel kills it when memory is used up, -1000 to 1000]: :' \
 				'*--pid=[Processes  private, host or container NAME]: :' \
@@ -195,6 +203,7 @@ _dhow() {
 				'*-q[Show no progress of a pull]' \
 				'*--read-only[Mount the root filesystem read-only]' \
 				'*--replace[Remove a container that has the name before]' \
+				'*--restart=[Start it again when it ends  no, on-failure( max), always, unless-stopped]: :(no on-failure on-failure: always unless-stopped)' \
 				'*--rm[Remove the container when it ends]' \
 				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, proc-opts=OPTIONS]: :(no-new-privileges seccomp=unconfined seccomp=)' \
 				'*--shm-size=[Size of /dev/shm]: :' \
@@ -226,8 +235,8 @@ _dhow() {
 			_arguments -s \
 				'*--all[Show containers that do not run, too]' \
 				'*-a[Show containers that do not run, too]' \
-				'*--filter=[Show only containers for which key=value holds]: :(ancestor= before= exited= expose= health= id= label= name= network= publish= since= status=created status=running status=exited volume=)' \
-				'*-f+[Show only containers for which key=value holds]: :(ancestor= before= exited= expose= health= id= label= name= network= publish= since= status=created status=running status=exited volume=)' \
+				'*--filter=[Show only containers for which key=value holds]: :(ancestor= before= exited= expose= health= id= label= name= network= publish= restart-policy= should-start-on-boot=true since= status=created status=running status=restarting status=exited volume=)' \
+				'*-f+[Show only containers for which key=value holds]: :(ancestor= before= exited= expose= health= id= label= name= network= publish= restart-policy= should-start-on-boot=true since= status=created status=running status=restarting status=exited volume=)' \
 				'*--format=[Print with a Go template, "table TEMPLATE" or "json"]: :(json table)' \
 				'*--last=[Show the number of containers created last]: :' \
 				'*-n+[Show the number of containers created last]: :' \
@@ -283,6 +292,12 @@ _dhow() {
 				'*--env-host[Pass all of the caller'\''s variables on]' \
 				'*--expose=[Make a port known, as EXPOSE of an image does  80, 53/udp, 8000-8010]: :' \
 				'*--group-add=[Join one more group; keep-groups keeps the caller'\''s]: :' \
+				'*--health-cmd=[Look at the container'\''s health with this, by the image'\''s shell]: :' \
+				'*--health-interval=[Time between two looks, 30s]: :' \
+				'*--health-retries=[Failures in a row that make it unhealthy, 3]: :' \
+				'*--health-start-interval=[Time between two looks while it starts, 5s]: :' \
+				'*--health-start-period=[Time in which failures do not count, 0s]: :' \
+				'*--health-timeout=[Time after which a look has failed, 30s]: :' \
 				'*--hostname=[Host name]: :' \
 				'*-h+[Host name]: :' \
 				'*--http-proxy[Pass the proxies of the configuration on (default true)]' \
@@ -302,6 +317,7 @@ _dhow() {
 				'*--mount=[Mount something  type=bind|volume|tmpfs|image,src=…,dst=…(,ro)]: :(type=bind,src= type=volume,src= type=tmpfs,dst=)' \
 				'*--name=[Name of the container]: :' \
 				'*--network=[Network  bridge (a private one, the default), none, host or container NAME]: :(bridge none host)' \
+				'*--no-healthcheck[Do without the image'\''s HEALTHCHECK]' \
 				'*--no-hosts[Leave the image'\''s /etc/hosts]' \
 				'*--oom-score-adj=[How likely the kernel kills it when memory is used up, -1000 to 1000]: :' \
 				'*--pid=[Processes  private, host or container NAME]: :' \
@@ -317,6 +333,7 @@ _dhow() {
 				'*-q[Show no progress of a pull]' \
 				'*--read-only[Mount the root filesystem read-only]' \
 				'*--replace[Remove a container that has the name before]' \
+				'*--restart=[Start it again when it ends  no, on-failure( max), always, unless-stopped]: :(no on-failure on-failure: always unless-stopped)' \
 				'*--rm[Remove the container when it ends]' \
 				'*--security-opt=[Security option  no-new-privileges, seccomp=unconfined|FILE, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, proc-opts=OPTIONS]: :(no-new-privileges seccomp=unconfined seccomp=)' \
 				'*--shm-size=[Size of /dev/shm]: :' \
@@ -836,6 +853,14 @@ _dhow() {
 				'*--repair[Cure what can be cured]' \
 				'*-r[Cure what can be cured]'
 			;;
+		'events'|'system events')
+			_arguments -s \
+				'*--filter=[Show only events for which key=value holds]: :' \
+				'*-f+[Show only events for which key=value holds]: :' \
+				'*--format=[Print with a Go template or "json"]: :(json table)' \
+				'*--since=[Show what happened since]: :' \
+				'*--until=[Show what happens until then, and end]: :'
+			;;
 		'info'|'system info')
 			_arguments -s \
 				'*--format=[Print with a Go template or "json"]: :(json)' \
@@ -863,11 +888,11 @@ _dhow() {
 		'man')
 			_arguments -s \
 				'*--list[Print the commands that have a page, "volume-ls"]' \
-				'1: :(attach bud build builder buildx commit completion container cp create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait)'
+				'1: :(attach bud build builder buildx commit completion container cp create diff doctor events exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait)'
 			;;
 		'help')
 			_arguments -s \
-				'1: :(attach bud build builder buildx commit completion container cp create diff doctor exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait)'
+				'1: :(attach bud build builder buildx commit completion container cp create diff doctor events exec export help history image images import info inspect kill load login logout logs man manifest pause port ps pull push rename restart rm rmi run save start stats stop system tag top unpause unshare untag update version volume wait)'
 			;;
 		esac
 		;;

@@ -15,7 +15,7 @@ func StartAttached(ctx context.Context, o Options, name string, c monitor.Caller
 	if err != nil {
 		return 125, err
 	}
-	if f.State.Status == record.Running {
+	if f.State.Active() {
 		return Attach(ctx, o.book(), f, c)
 	}
 	ours, theirs, err := monitor.Pair()
@@ -38,7 +38,8 @@ func StartAttached(ctx context.Context, o Options, name string, c monitor.Caller
 		return 125, err
 	}
 	theirs.Close()
-	return exitOf(ctx, watch, c.Follow(ctx, f.Dir, ours, f.Terminal))
+	o.book().Tell(f.Container, "attach")
+	return exitOf(ctx, o.book(), f, watch, c.Follow(ctx, f.Dir, ours, f.Terminal))
 }
 
 // RunAttached is Run with a monitor of its own between the container and the caller, so that the person
@@ -66,6 +67,7 @@ func RunAttached(ctx context.Context, o Options, c monitor.Caller) (int, error) 
 		theirs.Close()
 		return 125, errors.Join(err, made.discard())
 	}
+	o.book().Tell(f.Container, "attach")
 	err = handOver(h, made.entry, theirs)
 	theirs.Close()
 	if err != nil {
@@ -73,7 +75,7 @@ func RunAttached(ctx context.Context, o Options, c monitor.Caller) (int, error) 
 		watch.Close()
 		return 125, err
 	}
-	return exitOf(ctx, watch, c.Follow(ctx, f.Dir, ours, f.Terminal))
+	return exitOf(ctx, o.book(), f, watch, c.Follow(ctx, f.Dir, ours, f.Terminal))
 }
 
 // Attach connects the caller to a running container and gives its exit status when it has ended.
@@ -85,12 +87,16 @@ func Attach(ctx context.Context, b record.Book, f record.Found, c monitor.Caller
 	if err != nil {
 		return 125, err
 	}
-	return exitOf(ctx, watch, monitor.Attach(ctx, f.Dir, c))
+	b.Tell(f.Container, "attach")
+	return exitOf(ctx, b, f, watch, monitor.Attach(ctx, f.Dir, c))
 }
 
 // exitOf is the exit status of a container that the caller has followed to its end, or what kept it
 // from that.
-func exitOf(ctx context.Context, w *record.Watch, err error) (int, error) {
+func exitOf(ctx context.Context, b record.Book, f record.Found, w *record.Watch, err error) (int, error) {
+	if errors.Is(err, monitor.ErrDetached) {
+		b.Tell(f.Container, "detach")
+	}
 	if err != nil {
 		w.Close()
 		return 125, err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/run/health"
 	"github.com/dhow-containers/dhow/run/network"
 	"github.com/dhow-containers/dhow/run/network/port"
 	"github.com/dhow-containers/dhow/run/record"
@@ -43,6 +44,11 @@ type container struct {
 	started   record.State
 	ports     *network.Listeners // nil when nothing is published
 	cidFile   bool               // written, so removed when there is no container after all
+	noted     bool               // its making was noted
+	// restarts is how often the monitor has started it again, stopped says that a person ended it, and
+	// ended that its last end was noted already.
+	restarts       int
+	stopped, ended bool
 }
 
 // newContainer makes the record; from then on the image's layers are in use by it, and the hold on
@@ -59,6 +65,7 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 		Network: w.networkName(), Hostname: w.Hostname,
 		User: o.User, WorkingDir: o.WorkingDir, StopSignal: o.StopSignal, StopTimeout: o.StopTimeout,
 		Limits: w.Limits, CgroupParent: w.cgroupParent, CgroupNS: o.CgroupNS,
+		Restart: w.restart, Healthcheck: health.Merge(img.Healthcheck, w.health),
 		LogDriver: o.LogDriver, LogOptions: w.logOptions, StdinOnce: o.Interactive && !o.Detached,
 	}
 	if rec.Hostname == "" {
@@ -114,12 +121,13 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 		return nil, err
 	}
 	if err := c.writeCIDFile(); err != nil {
+		c.entry.Silent = true
 		return nil, errors.Join(err, c.entry.Remove())
 	}
 	return c, nil
 }
 
-func (o Options) book() record.Book { return record.Book{Dir: filepath.Join(o.Dir, "containers")} }
+func (o Options) book() record.Book { return Book(o.Dir) }
 
 func (c *container) writeCIDFile() error {
 	if c.o.CIDFile == "" {
@@ -246,7 +254,7 @@ func (c *container) recordStart(pid int) error {
 	}
 	c.started = record.State{
 		Status: record.Running, Pid: pid, StartTime: start, Monitor: os.Getpid(), Started: time.Now().UTC(),
-		Ports: c.bindings(),
+		Ports: c.bindings(), Restarts: c.restarts,
 	}
 	c.noteCgroup(pid)
 	return c.entry.SetState(c.started)
@@ -306,6 +314,9 @@ func isTerminal(f *os.File) bool {
 func (c *container) end(status int) error {
 	oom := OOMKilled(c.started)
 	err := c.teardown()
+	if !c.ended {
+		c.noteEnd(status)
+	}
 	err = errors.Join(err, c.entry.Announce(status))
 	if c.o.Remove {
 		return errors.Join(err, c.remove())
@@ -313,6 +324,7 @@ func (c *container) end(status int) error {
 	s := c.started
 	s.Status, s.ExitCode, s.Finished, s.Pid, s.StartTime, s.Monitor, s.Ports = record.Exited, status, time.Now().UTC(), 0, 0, 0, nil
 	s.Cgroup, s.OOMKilled = "", oom
+	s.Stopped = c.stopped
 	return errors.Join(err, c.entry.SetState(s), c.entry.Close())
 }
 
@@ -325,6 +337,7 @@ func (c *container) giveUp(err error) error {
 }
 
 func (c *container) discard() error {
+	c.entry.Silent = !c.noted
 	err := errors.Join(c.teardown(), c.remove())
 	if c.cidFile {
 		err = errors.Join(err, os.Remove(c.o.CIDFile))

@@ -79,6 +79,8 @@ func create(ctx context.Context, o Options) (*container, error) {
 	if err := c.save(); err != nil {
 		return nil, errors.Join(err, c.discard())
 	}
+	c.noted = true
+	c.journal().Add(c.created())
 	return c, nil
 }
 
@@ -107,13 +109,13 @@ func (o Options) start(name string, first *net.UnixConn, stdin bool) (record.Fou
 	if f.State.Paused {
 		return f, fmt.Errorf("cannot start a paused container, try unpause instead: container %s %w", f.Name, ErrPaused)
 	}
-	if f.State.Status == record.Running {
+	if f.State.Active() {
 		return f, nil
 	}
 	e, err := o.book().Take(f.ID)
 	if errors.Is(err, record.ErrRunning) {
 		// Somebody else starts or removes it, just now.
-		if now, ferr := o.book().Find(f.ID); ferr == nil && now.State.Status == record.Running {
+		if now, ferr := o.book().Find(f.ID); ferr == nil && now.State.Active() {
 			return now, nil
 		}
 		return f, fmt.Errorf("cannot start container %s: another command is at work on it", f.Name)

@@ -2,20 +2,18 @@ package run
 
 import (
 	"errors"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/rootless/cgroup"
 	"github.com/dhow-containers/dhow/run/record"
-	"github.com/dhow-containers/dhow/storage/volume"
 )
 
 // List gives all containers of the store at dir (paths.Store), newest first. It first puts in order
 // what a killed monitor has left: a payload that outlived it is killed, and a container that was to be
 // removed at its exit is removed.
 func List(dir string) ([]record.Found, error) {
-	book := record.Book{Dir: filepath.Join(dir, "containers")}
+	book := Book(dir)
 	all, err := book.List()
 	kept := all[:0]
 	for _, f := range all {
@@ -35,14 +33,14 @@ func settle(dir string, f record.Found) bool {
 	if f.State.Status == record.Exited && f.State.Cgroup != "" {
 		_ = cgroup.Remove(f.State.Cgroup)
 	}
-	if !f.AutoRemove || f.State.Status == record.Running {
+	if !f.AutoRemove || f.State.Active() {
 		return false
 	}
-	e, err := record.Book{Dir: filepath.Join(dir, "containers")}.Take(f.ID)
+	e, err := Book(dir).Take(f.ID)
 	if err != nil {
 		return errors.Is(err, record.ErrNotFound)
 	}
-	return errors.Join(e.Remove(), removeAnonymous(volume.Store{Dir: filepath.Join(dir, "volumes")}, f.Container)) == nil
+	return errors.Join(e.Remove(), removeAnonymous(Volumes(dir), f.Container)) == nil
 }
 
 // someSettled is how many containers a run looks at while its own payload works.
@@ -52,7 +50,7 @@ const someSettled = 2
 // containers does not collect those whose dhow was killed. The few are drawn by chance and cost the
 // same however many there are.
 func settleSome(dir string) {
-	for _, f := range (record.Book{Dir: filepath.Join(dir, "containers")}).Some(someSettled) {
+	for _, f := range Book(dir).Some(someSettled) {
 		settle(dir, f)
 	}
 	if base, err := cgroup.Look(); err == nil {

@@ -56,7 +56,7 @@ func watch(lock, command *os.File) error {
 		return err
 	}
 	enter.Adopt(h.Mapping)
-	c, s, err := begin(lock, h)
+	p, c, s, err := begin(lock, h)
 	reply(command, err)
 	if err != nil {
 		return err
@@ -64,10 +64,7 @@ func watch(lock, command *os.File) error {
 	if c.w.network.Mode == network.Private {
 		runtime.GOMAXPROCS(2) // a start is quicker with one, the network with two
 	}
-	go slim()
-	status, err := c.box.Wait()
-	err = errors.Join(err, s.end())
-	return errors.Join(err, c.end(status))
+	return p.keep(c, s)
 }
 
 func reply(command *os.File, err error) {
@@ -89,53 +86,54 @@ func reply(command *os.File, err error) {
 
 // service is what a monitor does for others while the container runs.
 type service struct {
-	hub    *monitor.Hub // nil in the foreground
-	door   *monitor.Server
+	hub    *monitor.Hub // nil where the payload has the caller's own streams
 	ending chan struct{}
 }
 
 // begin starts the container.
-func begin(lock *os.File, h handover) (_ *container, _ *service, err error) {
+func begin(lock *os.File, h handover) (_ *post, _ *container, _ *service, err error) {
 	var first net.Conn
 	if h.Attached {
 		f := os.NewFile(5, "caller")
 		if first, err = net.FileConn(f); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		f.Close()
 	}
 	options := Options{Dir: h.Dir, Mapping: h.Mapping}
 	e, err := options.book().Inherit(h.ID, lock)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	c, err := h.container(e)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if c.w.Join.Any() {
 		if err := leaveOthers(c.o.book().Dir, e.Dir(), c.w.Join); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
+	c.noted = true
 	signals := make(chan os.Signal, 8)
 	signal.Ignore(unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)
 	signal.Notify(signals, unix.SIGTERM)
-	s := &service{ending: make(chan struct{})}
-	if err := c.launch(s, first, h.Stdin); err != nil {
-		err = errors.Join(err, s.end())
+	p := &post{dismissed: make(chan struct{})}
+	s, err := c.launch(p, first, h.Stdin)
+	if err != nil {
+		err = errors.Join(err, p.close())
 		if h.New {
 			c.o.CIDFile, c.cidFile = h.CIDFile, h.CIDFile != ""
-			return nil, nil, c.giveUp(err)
+			return nil, nil, nil, c.giveUp(err)
 		}
-		return nil, nil, errors.Join(err, c.failed(err))
+		return nil, nil, nil, errors.Join(err, c.failed(err))
 	}
 	go func() {
 		for range signals {
-			_ = c.box.Signal(c.stopSignal())
+			_ = (&held{p: p}).Signal(c.stopSignal(), true)
 		}
 	}()
-	return c, s, nil
+	return p, c, s, nil
 }
 
 func (h handover) container(e *record.Entry) (*container, error) {
@@ -147,27 +145,31 @@ func (h handover) container(e *record.Entry) (*container, error) {
 	return c, errors.Join(err, store.Close())
 }
 
-// launch makes the streams and the door and starts the payload.
-func (c *container) launch(s *service, first net.Conn, stdin bool) error {
+// launch makes the streams and the door and starts the payload. What it made it also takes back when it
+// fails, but for the door and what teardown does.
+func (c *container) launch(p *post, first net.Conn, stdin bool) (_ *service, err error) {
+	s := &service{ending: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.end())
+		}
+	}()
 	if err := c.entry.Begin(); err != nil {
-		return err
+		return nil, err
 	}
-	options, err := log.ParseOptions(c.entry.LogDriver, c.entry.LogOptions)
-	if err != nil {
-		return err
-	}
-	var w *log.Writer
-	if c.entry.LogDriver != log.None {
-		if w, err = log.Create(log.Path(c.entry.Dir(), c.entry.ID), options); err != nil {
-			return err
+	if !c.entry.Restart.Never() {
+		if p.turn == nil {
+			if p.turn, err = c.entry.NewTurn(c.restarts); err != nil {
+				return nil, err
+			}
 		}
 	}
-	s.hub = monitor.NewHub(w)
-	s.hub.Terminal = c.o.Terminal
-	s.hub.StdinOnce = c.entry.StdinOnce && !c.o.Terminal
+	if s.hub, err = c.newHub(); err != nil {
+		return nil, err
+	}
 	var stdio sandbox.Stdio
 	if stdio.In, stdio.Out, stdio.Err, err = s.hub.Open(c.o.Interactive); err != nil {
-		return fmt.Errorf("making the container's streams: %w", err)
+		return nil, fmt.Errorf("making the container's streams: %w", err)
 	}
 	stdio.Terminal, stdio.Owned = c.o.Terminal, true
 	c.streams = &stdio
@@ -175,80 +177,68 @@ func (c *container) launch(s *service, first net.Conn, stdin bool) error {
 		s.hub.Attach(first, stdin)
 	}
 	if err := os.RemoveAll(c.stateDir()); err != nil { // of a monitor that was killed
-		return fmt.Errorf("removing old state: %w", err)
+		return nil, fmt.Errorf("removing old state: %w", err)
 	}
 	if err := c.freeCgroup(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := c.prepare(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.open(c); err != nil {
-		return err
+	if err := p.open(c); err != nil {
+		return nil, err
 	}
 	if err := c.start(context.Background()); err != nil {
-		return err
+		return nil, err
 	}
 	if !c.o.Terminal {
 		s.hub.Started() // with a terminal they are the sandbox's to read and write
 	}
-	s.serve(c)
-	return nil
+	p.serve(c, s)
+	c.noteStart()
+	p.watchHealth(c)
+	return s, nil
 }
 
-// open makes the door, so that it is there before the state says "running".
-func (s *service) open(c *container) error {
-	var err error
-	s.door, err = monitor.Listen(c.entry.Dir(), s.hub)
-	return err
-}
-
-// serve answers at the door, and sees to it that a slow caller does not keep the end from being noted.
-func (s *service) serve(c *container) {
-	s.door.Idle = func() { time.AfterFunc(time.Second, release) }
-	go s.door.Serve(&held{c: c})
-	fd, err := unix.PidfdOpen(c.box.Pid(), 0)
-	if err != nil || s.hub == nil {
-		return
+// newHub makes the place where the container's streams meet, with its log.
+func (c *container) newHub() (*monitor.Hub, error) {
+	options, err := log.ParseOptions(c.entry.LogDriver, c.entry.LogOptions)
+	if err != nil {
+		return nil, err
 	}
-	go func() {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		for {
-			if _, err := unix.Poll(p, -1); err != unix.EINTR {
-				break
-			}
+	var w *log.Writer
+	if c.entry.LogDriver != log.None {
+		if w, err = log.Create(log.Path(c.entry.Dir(), c.entry.ID), options); err != nil {
+			return nil, err
 		}
-		unix.Close(fd)
-		select {
-		case <-s.ending:
-		case <-time.After(slowest):
-			s.hub.Hurry()
-		}
-	}()
+	}
+	h := monitor.NewHub(w)
+	h.Terminal = c.o.Terminal
+	h.StdinOnce = c.entry.StdinOnce && !c.o.Terminal
+	return h, nil
 }
 
 // slowest is how long the end of a container may wait for a caller that does not read.
 const slowest = 500 * time.Millisecond
 
-// end lets everybody go: the payload has ended.
+// end lets everybody go who has the payload's streams: it has ended.
 func (s *service) end() error {
 	close(s.ending)
-	var errs []error
-	if s.hub != nil {
-		s.hub.Started()
-		errs = append(errs, s.hub.Finish(slowest))
+	if s.hub == nil {
+		return nil
 	}
-	if s.door != nil {
-		errs = append(errs, s.door.Close())
-	}
-	return errors.Join(errs...)
+	s.hub.Started()
+	return s.hub.Finish(slowest)
 }
 
 // failed notes that a container did not start; it stays.
 func (c *container) failed(cause error) error {
 	err := c.teardown()
 	s, serr := c.entry.State()
-	if s.Status == record.Running || s.Status == "" {
+	switch {
+	case c.restarts > 0:
+		s.Status = record.Exited
+	case s.Active(), s.Status == "":
 		s = record.State{Status: record.Created}
 	}
 	s.Error, s.ExitCode, s.Pid, s.StartTime, s.Monitor = cause.Error(), 125, 0, 0, 0

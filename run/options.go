@@ -74,6 +74,9 @@ type Options struct {
 	LogDriver   string   // --log-driver: "", "json-file", "none"
 	LogOptions  []string // --log-opt: "max-size=10m"
 
+	Restart string // --restart: "", "no", "always", "on-failure[:N]", "unless-stopped"
+	Health  Health
+
 	Limits       limit.Flags // --memory, --cpus…
 	CgroupParent string      // --cgroup-parent: a path in the hierarchy of control groups
 	CgroupNS     string      // --cgroupns: "", "private" or "host"

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"slices"
+
 	"github.com/dhow-containers/dhow/run/network"
 	"github.com/dhow-containers/dhow/run/network/port"
 )
@@ -17,6 +19,26 @@ func (c *container) openPorts() error {
 	}
 	c.ports, c.w.network.Listeners = l, l
 	return nil
+}
+
+// boundAgain are mappings whose ports of the host are those that were open before: a container that is
+// started again is found where it was.
+func boundAgain(mappings []port.Mapping, open []port.Binding) []port.Mapping {
+	mappings, used := slices.Clone(mappings), map[int]bool{}
+	for i := range mappings {
+		m := &mappings[i]
+		for j, b := range open {
+			if used[j] || b.Port != m.Port || m.IP.IsValid() && b.IP != m.IP.String() || m.First != 0 && (b.Host < m.First || b.Host > m.Last) {
+				continue
+			}
+			for k, o := range open { // the same port on IPv4 and IPv6 is one mapping's
+				used[k] = used[k] || k == j || !m.IP.IsValid() && o.Port == b.Port && o.Host == b.Host
+			}
+			m.First, m.Last = b.Host, b.Host
+			break
+		}
+	}
+	return mappings
 }
 
 // bindings are the ports that the record of the running container tells.

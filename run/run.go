@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+
+	"github.com/dhow-containers/dhow/run/event"
 )
 
 // Run runs a container in the foreground and gives its exit status: the payload's, 128+n when signal
@@ -48,19 +50,27 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	if err := c.prepare(); err != nil {
 		return 125, errors.Join(err, c.discard())
 	}
-	s := &service{ending: make(chan struct{})}
-	if err := s.open(c); err != nil {
+	s, p := &service{ending: make(chan struct{})}, &post{dismissed: make(chan struct{})}
+	if err := p.open(c); err != nil {
 		return 125, errors.Join(err, c.discard())
 	}
-	if err := c.start(ctx); err != nil {
-		return 125, c.giveUp(errors.Join(err, s.end()))
+	if err := c.openLog(s); err != nil {
+		return 125, errors.Join(err, s.end(), p.close(), c.discard())
 	}
-	s.serve(c)
+	if err := c.start(ctx); err != nil {
+		return 125, c.giveUp(errors.Join(err, s.end(), p.close()))
+	}
+	if s.hub != nil && !o.Terminal {
+		s.hub.Started()
+	}
+	p.serve(c, s)
 	hurried()
+	c.noteStart(c.created(), event.Container(c.entry.Container, "attach"))
 	go settleSome(o.Dir)
-	signals.forward(c.box)
+	signals.forward(c)
+	p.watchHealth(c)
 	status, err = c.box.Wait()
-	return status, errors.Join(err, s.end(), c.end(status))
+	return status, errors.Join(err, p.close(), s.endDrained(), c.end(status))
 }
 
 // hurry makes the runtime do nothing beside a start, which is a chain of waits too short for garbage

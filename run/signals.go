@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/dhow-containers/dhow/run/sandbox"
 )
 
 // signals are those sent to this process, kept from the beginning so that none is lost before there
@@ -55,7 +53,7 @@ const (
 // forward passes signals on until stop. Two interrupts in quick succession kill: pid 1 of a pid
 // namespace ignores signals it has no handler for, and a person must be able to end it. An
 // interrupt that comes later is a new one, as for a program that cancels at each of them.
-func (s *signals) forward(box *sandbox.Container) {
+func (s *signals) forward(c *container) {
 	if s.ch == nil {
 		return
 	}
@@ -80,7 +78,9 @@ func (s *signals) forward(box *sandbox.Container) {
 						last = time.Now()
 					}
 				}
-				_ = box.Signal(sig) // it may have gone meanwhile
+				if c.box.Signal(sig) == nil { // it may have gone meanwhile
+					c.noteSignal(sig)
+				}
 			}
 		}
 	}()

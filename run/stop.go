@@ -24,7 +24,7 @@ const answerTime = 5 * time.Second
 // Stop asks the payload to end and kills it after timeoutSeconds: nil is the container's own time,
 // negative waits for ever. signal is "" for the container's own. One that does not run is no error.
 func Stop(ctx context.Context, b record.Book, f record.Found, signal string, timeoutSeconds *int) error {
-	if f.State.Status != record.Running {
+	if !f.State.Active() {
 		return nil
 	}
 	if signal == "" {
@@ -39,7 +39,7 @@ func Stop(ctx context.Context, b record.Book, f record.Found, signal string, tim
 	if timeoutSeconds != nil {
 		timeout = *timeoutSeconds
 	}
-	err := send(f, stopSignalOf(signal))
+	err := send(f, stopSignalOf(signal), true)
 	resume(f) // it gets the signal when it goes on
 	switch {
 	case errors.Is(err, monitor.ErrGone):
@@ -52,10 +52,16 @@ func Stop(ctx context.Context, b record.Book, f record.Found, signal string, tim
 	}
 	_, err = b.Wait(wait, f)
 	cancel()
-	if err == nil || ctx.Err() != nil || errors.Is(err, record.ErrNotFound) {
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return End(ctx, b, f)
+	if err != nil && !errors.Is(err, record.ErrNotFound) {
+		if err := End(ctx, b, f); err != nil {
+			return err
+		}
+	}
+	b.Tell(f.Container, "stop")
+	return nil
 }
 
 // Kill sends a signal to the payload, "" for SIGKILL. It does not wait.
@@ -67,15 +73,15 @@ func Kill(b record.Book, f record.Found, signal string) error {
 	if err != nil {
 		return err
 	}
-	if f.State.Status != record.Running {
+	if !f.State.Active() {
 		return fmt.Errorf("cannot kill container: %s: container %s %w", f.Name, f.ID, ErrNotRunning)
 	}
-	err = send(f, sig)
+	err = send(f, sig, false)
 	if sig == unix.SIGKILL || sig == stopSignalOf(f.StopSignal) {
 		resume(f) // docker's: it is meant to end
 	}
 	if errors.Is(err, monitor.ErrGone) {
-		if again, ferr := b.Find(f.ID); ferr != nil || again.State.Status != record.Running {
+		if again, ferr := b.Find(f.ID); ferr != nil || !again.State.Active() {
 			return fmt.Errorf("cannot kill container: %s: container %s %w", f.Name, f.ID, ErrNotRunning)
 		}
 	}
@@ -85,18 +91,18 @@ func Kill(b record.Book, f record.Found, signal string) error {
 	return err
 }
 
-func send(f record.Found, sig unix.Signal) error {
-	_, err := monitor.Ask(f.Dir, monitor.Request{Op: "signal", Signal: int(sig)}, answerTime)
+func send(f record.Found, sig unix.Signal, stop bool) error {
+	_, err := monitor.Ask(f.Dir, monitor.Request{Op: "signal", Signal: int(sig), Stop: stop}, answerTime)
 	return err
 }
 
 // End kills a container and waits until it has ended: through its monitor, and with it when it does not
 // answer – the kernel then kills the payload, and its namespaces with it (run/sandbox).
 func End(ctx context.Context, b record.Book, f record.Found) error {
-	if f.State.Status != record.Running {
+	if !f.State.Active() {
 		return nil
 	}
-	if err := send(f, unix.SIGKILL); err == nil || errors.Is(err, monitor.ErrGone) {
+	if err := send(f, unix.SIGKILL, true); err == nil || errors.Is(err, monitor.ErrGone) {
 		wait, cancel := context.WithTimeout(ctx, answerTime)
 		_, err := b.Wait(wait, f)
 		cancel()
@@ -130,7 +136,7 @@ func killMonitor(b record.Book, f record.Found) error {
 	}
 	defer unix.Close(fd)
 	again, err := b.Find(f.ID)
-	if err != nil || again.State.Status != record.Running || again.State.Monitor != f.State.Monitor {
+	if err != nil || !again.State.Active() || again.State.Monitor != f.State.Monitor {
 		return nil
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {

@@ -14,7 +14,7 @@ import (
 	"github.com/dhow-containers/dhow/storage/volume"
 )
 
-func (o Options) volumes() volume.Store { return volume.Store{Dir: filepath.Join(o.Dir, "volumes")} }
+func (o Options) volumes() volume.Store { return Volumes(o.Dir) }
 
 // declareMounts makes the volumes the person and the image ask for, turns them into binds of their
 // directories, and notes all mounts in the record. Anonymous volumes are taken back when it fails.
@@ -131,7 +131,7 @@ func (c *container) fillVolumes() error {
 // removeAnonymous removes the volumes that were made for a container alone. One that is gone already,
 // or that another container was given by name, is no error: that one keeps it.
 func removeAnonymous(store volume.Store, c record.Container) error {
-	book := record.Book{Dir: filepath.Join(filepath.Dir(store.Dir), "containers")}
+	book := Book(filepath.Dir(store.Dir))
 	others := func(name string) ([]string, error) {
 		all, err := book.List()
 		var users []string

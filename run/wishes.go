@@ -10,6 +10,7 @@ import (
 	"github.com/dhow-containers/dhow/run/network/port"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/spec"
+	"github.com/dhow-containers/dhow/storage/image"
 )
 
 // wishes are the flags, read.
@@ -23,6 +24,8 @@ type wishes struct {
 	logOptions map[string]string
 	// cgroupParent is the control group below which the container's is made; empty is found.
 	cgroupParent string
+	restart      record.Restart
+	health       image.Healthcheck
 }
 
 func (o *Options) defaults() {
@@ -61,6 +64,7 @@ func (o Options) wishes() (wishes, error) {
 	}
 	for _, step := range []func(*wishes) error{
 		o.readEnv, o.readMore, o.readLabels, o.readMounts, o.readDevices, o.readSecurity, o.readModes, o.readGroups, o.readLimits, o.readNetwork, o.readLog, o.readResources,
+		o.readRestart, o.readHealth,
 	} {
 		if err := step(&w); err != nil {
 			return w, err

@@ -76,7 +76,12 @@ func (s *Store) save(ctx context.Context, names []string, platform string, index
 		_ = out.Close() // what is there is not whole
 		return err
 	}
-	return out.Close()
+	if err = out.Close(); err == nil {
+		for _, item := range list {
+			s.note(nil, "save", "sha256:"+item.img.ID, item.names...)
+		}
+	}
+	return err
 }
 
 func (s *Store) saveOne(ctx context.Context, out *archive.Writer, sys *types.SystemContext, item toSave, p progress.Func) error {
@@ -266,6 +271,7 @@ func (s *Store) loadAll(ctx context.Context, in *archive.Reader, sys *types.Syst
 			return loaded, fmt.Errorf("loading: %w", explainTransfer(ctx, err))
 		}
 		loaded = append(loaded, Loaded{ID: img.ID, Names: item.Names})
+		s.note(nil, "load", "sha256:"+img.ID, item.Names...)
 	}
 	return loaded, nil
 }
@@ -338,5 +344,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (img I
 	created := o.Created.UTC()
 	c.Created = &created
 	c.History = append(c.History, image.History{Created: &created, Comment: o.Message})
-	return s.Commit(CommitOptions{Layers: []string{l.ID}, Config: c, Names: names})
+	img, err = s.Commit(CommitOptions{Layers: []string{l.ID}, Config: c, Names: names})
+	s.note(err, "import", "sha256:"+img.ID, names...)
+	return img, err
 }

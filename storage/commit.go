@@ -355,5 +355,6 @@ func (s *Store) tagAs(r imageRecord, names []string, index digest.Digest) error 
 	if err := lib.AddNames(r.ID, names); err != nil {
 		return fmt.Errorf("tagging %s as %s: %w", short(r.ID), names[0], err)
 	}
+	s.note(nil, "tag", "sha256:"+r.ID, names...)
 	return s.flush("")
 }

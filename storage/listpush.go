@@ -68,6 +68,7 @@ func (s *Store) PushList(ctx context.Context, name, dest string, o PushOptions, 
 	if err := out.PutManifest(ctx, raw, nil); err != nil {
 		return "", fmt.Errorf("pushing %s: %w", reference.Familiar(remote.String()), explainTransfer(ctx, err))
 	}
+	s.note(nil, "push", reference.Familiar(remote.String()))
 	return digest.FromBytes(raw), nil
 }
 

@@ -77,6 +77,7 @@ func (s *Store) PullAll(ctx context.Context, ref string, o PullOptions) (Image, 
 	if err != nil {
 		return Image{}, fmt.Errorf("pulling %s: %w", reference.Familiar(name.String()), err)
 	}
+	s.note(nil, "pull", reference.Familiar(name.String()))
 	return img, nil
 }
 

@@ -70,6 +70,7 @@ func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error
 		}
 		rep.Untagged = append(append(rep.Untagged, img.Names...), img.Digests...)
 		rep.Deleted = append(rep.Deleted, "sha256:"+img.ID)
+		s.noteRemoval(img.ID, Removal{Untagged: img.Names, Deleted: []string{"sha256:" + img.ID}})
 	}
 	if bytes, err = s.pruneTransfers(); err != nil {
 		return rep, bytes, err
@@ -86,6 +87,7 @@ func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error
 			bytes += size
 		}
 	}
+	s.notePrune(err, bytes)
 	if err != nil || len(rep.Deleted) == 0 {
 		return rep, bytes, err
 	}
@@ -137,5 +139,6 @@ func (s *Store) Untag(image string, names ...string) (err error) {
 	if err := lib.RemoveNames(img.ID, gone); err != nil {
 		return fmt.Errorf("untagging %s: %w", image, err)
 	}
+	s.noteRemoval(img.ID, Removal{Untagged: gone})
 	return s.flush("")
 }

@@ -102,6 +102,7 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Image, err
 	if err != nil {
 		return Image{}, fmt.Errorf("pulling %s: %w", reference.Familiar(name.String()), explainTransfer(ctx, err))
 	}
+	s.note(nil, "pull", reference.Familiar(name.String()))
 	return img, nil
 }
 

@@ -85,6 +85,7 @@ func (s *Store) Push(ctx context.Context, name, dest string, o PushOptions) (_ P
 	if err != nil {
 		return Pushed{}, fmt.Errorf("pushing %s: %w", reference.Familiar(remote.String()), explainTransfer(ctx, err))
 	}
+	s.note(nil, "push", reference.Familiar(remote.String()))
 	sum, err := manifest.Digest(raw)
 	if err != nil {
 		return Pushed{}, err

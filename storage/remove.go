@@ -78,6 +78,7 @@ func (s *Store) Remove(name string, o RemoveOptions) (rep Removal, err error) {
 	if err != nil {
 		return Removal{}, err
 	}
+	defer func() { s.noteRemoval(img.ID, rep) }()
 	byName, ref := nameUsed(img, name)
 	if !byName {
 		ref = ""

@@ -46,6 +46,9 @@ type Options struct {
 	Registry *registry.Settings
 	// AsCaller is registry.Settings.AsCaller where Registry is nil.
 	AsCaller *syscall.SysProcAttr
+	// Note is told what became of an image, in docker's words ("pull", "tag", "delete"), with further
+	// names and values; nil tells nobody.
+	Note func(action, id string, more ...string)
 }
 
 // ImageConfig is the configuration document of an image.

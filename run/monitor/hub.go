@@ -3,11 +3,14 @@ package monitor
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/run/log"
 )
@@ -29,6 +32,10 @@ type Hub struct {
 	Terminal bool
 	// StdinOnce closes the payload's stdin with the first caller's.
 	StdinOnce bool
+
+	direct [2]*os.File // where stdout and stderr go besides, see Tee
+	joined bool        // they are one
+	lost   error       // what of it could not be written; under mu
 
 	log    *log.Writer // nil for none
 	mu     sync.Mutex
@@ -56,6 +63,40 @@ func NewHub(w *log.Writer) *Hub {
 	return &Hub{log: w, guests: map[*guest]bool{}, ended: make(chan struct{}), hurry: make(chan struct{})}
 }
 
+// Tee sends output to the caller's own streams, too, before it goes anywhere else: every byte, or the
+// payload waits. Where both are one, the payload gets one stream for both, so that their order is kept.
+// When the caller has hung up, the payload's next write fails, as it would without us.
+func (h *Hub) Tee(out, errOut *os.File, joined bool) error {
+	h.joined = joined
+	for i, f := range []*os.File{out, errOut} {
+		if f == nil || joined && i == 1 {
+			continue
+		}
+		// Go ends the process at EPIPE on 1 and 2; on another number it is an error like others.
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return fmt.Errorf("copying the descriptor of the output: %w", err)
+		}
+		h.direct[i] = os.NewFile(uintptr(fd), f.Name())
+	}
+	return nil
+}
+
+// Feed passes the caller's input on until it ends; it does not wait for that.
+func (h *Hub) Feed(from *os.File) {
+	h.mu.Lock()
+	to := h.stdin
+	h.mu.Unlock()
+	if to == nil {
+		return
+	}
+	go func() {
+		if _, err := io.Copy(to, from); !errors.Is(err, os.ErrClosed) {
+			h.closeStdin()
+		}
+	}()
+}
+
 // Hurry makes output no longer wait for callers that do not read.
 func (h *Hub) Hurry() { h.rush.Do(func() { close(h.hurry) }) }
 
@@ -73,7 +114,7 @@ func (h *Hub) Open(stdin bool) (in, out, errOut *os.File, err error) {
 		h.child = append(h.child, in)
 	}
 	for i := range 2 {
-		if i == 1 && h.Terminal {
+		if i == 1 && (h.Terminal || h.joined) {
 			break
 		}
 		r, w := pipe()
@@ -84,7 +125,9 @@ func (h *Hub) Open(stdin bool) (in, out, errOut *os.File, err error) {
 		return nil, nil, nil, err
 	}
 	out = h.child[len(h.child)-1]
-	if !h.Terminal {
+	if h.joined {
+		errOut = out
+	} else if !h.Terminal {
 		out, errOut = h.child[len(h.child)-2], h.child[len(h.child)-1]
 	}
 	for i, r := range h.out {
@@ -113,6 +156,10 @@ func (h *Hub) pump(r *os.File, stream byte) {
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := r.Read(buf)
+		if n > 0 && !h.passDirect(stream, buf[:n]) {
+			r.Close()
+			n, err = 0, io.EOF
+		}
 		if n > 0 {
 			if h.log != nil {
 				h.log.Write(name, buf[:n])
@@ -123,6 +170,26 @@ func (h *Hub) pump(r *os.File, stream byte) {
 			return
 		}
 	}
+}
+
+// passDirect writes output to the caller's own stream, and reports false when nobody reads there.
+func (h *Hub) passDirect(stream byte, data []byte) bool {
+	to := h.direct[stream-1]
+	if to == nil {
+		return true
+	}
+	_, err := to.Write(data)
+	if errors.Is(err, unix.EPIPE) {
+		return false
+	}
+	if err != nil {
+		h.mu.Lock()
+		if h.lost == nil {
+			h.lost = fmt.Errorf("passing on the container's output: %w", err)
+		}
+		h.mu.Unlock()
+	}
+	return true
 }
 
 // pass gives output to everybody attached.
@@ -234,8 +301,12 @@ func (h *Hub) closeStdin() {
 }
 
 // Finish is called when the payload has ended: it waits until the rest of the output is in the log, at
-// most the time given, and lets the callers go. Callers that do not read keep nothing waiting.
+// most the time given (negative is without limit), and lets the callers go. Callers that do not read keep nothing waiting.
 func (h *Hub) Finish(limit time.Duration) error {
+	if limit < 0 {
+		h.pumps.Wait()
+		return h.Close()
+	}
 	done := make(chan struct{})
 	go func() { h.pumps.Wait(); close(done) }()
 	select {
@@ -262,6 +333,12 @@ func (h *Hub) Close() error {
 		if h.log != nil {
 			err = h.log.Close()
 		}
+		for _, f := range h.direct {
+			if f != nil {
+				f.Close()
+			}
+		}
+		err = errors.Join(h.lost, err)
 	})
 	return err
 }

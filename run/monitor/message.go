@@ -29,6 +29,7 @@ type Request struct {
 	Op string // "attach", "exec", "signal", "resize", "processes", "usage", "root", "run", "spawn"
 
 	Signal        int    `json:",omitempty"` // signal
+	Stop          bool   `json:",omitempty"` // signal: the container is not to be started again
 	Width, Height uint16 `json:",omitempty"` // resize; exec: the first size
 	Stdin         bool   `json:",omitempty"` // attach: this caller's input is the payload's
 	Exec          *Exec  `json:",omitempty"`

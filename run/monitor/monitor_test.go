@@ -180,3 +180,20 @@ func FuzzReceive(f *testing.F) {
 		}
 	})
 }
+
+// Whatever comes as frames, the caller gets no byte that was not in one, and no end but a clean one.
+func FuzzOutput(f *testing.F) {
+	f.Add([]byte("\x01\x00\x00\x00\x00\x00\x00\x03out\x02\x00\x00\x00\x00\x00\x00\x01e"))
+	f.Add([]byte("\x01\x00\x00\x00\xff\xff\xff\xffshort"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		out, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Skip(err)
+		}
+		defer out.Close()
+		_ = output(bytes.NewReader(data), out, out)
+		if st, err := out.Stat(); err == nil && st.Size() > max(0, int64(len(data))-8) {
+			t.Errorf("%d bytes of %d", st.Size(), len(data))
+		}
+	})
+}

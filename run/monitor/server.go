@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,7 +15,8 @@ import (
 
 // Container is what a monitor can do with the container it holds.
 type Container interface {
-	Signal(unix.Signal) error
+	// Signal sends a signal to the payload; stop says that its policy is not to start it again.
+	Signal(sig unix.Signal, stop bool) error
 	Resize(width, height uint16) error
 	// Exec starts a further process. The files are stdin, stdout and stderr, nil for none; they stay the
 	// caller's.
@@ -42,15 +44,22 @@ type Process interface {
 // Server answers at the door of one container.
 type Server struct {
 	c        Container
-	hub      *Hub // nil when the payload has the caller's own streams
+	hub      atomic.Pointer[Hub]
+	without  atomic.Pointer[string] // why there is none
 	listener *net.UnixListener
 	path     string
 	// Idle is called after a request that may have left much memory behind.
 	Idle func()
 }
 
-// Listen opens the door of the container in dir. Requests are answered by Serve; hub may be nil.
-func Listen(dir string, hub *Hub) (*Server, error) {
+// SetHub says where callers meet the payload's streams; with nil they are told why they can not.
+func (s *Server) SetHub(h *Hub, why string) {
+	s.without.Store(&why)
+	s.hub.Store(h)
+}
+
+// Listen opens the door of the container in dir. Requests are answered by Serve.
+func Listen(dir string) (*Server, error) {
 	path, done, err := at(dir, socketName)
 	if err != nil {
 		return nil, err
@@ -67,7 +76,7 @@ func Listen(dir string, hub *Hub) (*Server, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the monitor's socket: %w", err), l.Close())
 	}
-	return &Server{hub: hub, listener: l, path: filepath.Join(dir, socketName)}, nil
+	return &Server{listener: l, path: filepath.Join(dir, socketName)}, nil
 }
 
 // Serve answers until Close.
@@ -120,7 +129,7 @@ func (s *Server) serve(conn *net.UnixConn) {
 	answer := func(err error) { _ = send(conn, refusal(err)) }
 	switch r.Op {
 	case "signal":
-		answer(s.c.Signal(unix.Signal(r.Signal)))
+		answer(s.c.Signal(unix.Signal(r.Signal), r.Stop))
 	case "resize":
 		answer(s.c.Resize(r.Width, r.Height))
 	case "processes":
@@ -134,13 +143,14 @@ func (s *Server) serve(conn *net.UnixConn) {
 		reply.Usage = &u
 		_ = send(conn, reply)
 	case "attach":
-		if s.hub == nil {
-			answer(errors.New("the container has the streams of the command that started it and can not be attached to"))
+		hub := s.hub.Load()
+		if hub == nil {
+			answer(errors.New(*s.without.Load()))
 			return
 		}
-		if send(conn, Reply{Terminal: s.hub.Terminal}) == nil {
+		if send(conn, Reply{Terminal: hub.Terminal}) == nil {
 			keep = true
-			s.hub.Attach(conn, r.Stdin)
+			hub.Attach(conn, r.Stdin)
 		}
 	case "exec":
 		s.exec(conn, r, &files)

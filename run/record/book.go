@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dhow-containers/dhow/rootless/cgroup"
+	"github.com/dhow-containers/dhow/run/health"
 	"github.com/dhow-containers/dhow/storage/journal"
 )
 
@@ -35,11 +36,19 @@ const version = 1
 
 // Book is the directory of all containers of one store (containers/ under the store's directory). It
 // is made when the first container is.
-type Book struct{ Dir string }
+type Book struct {
+	Dir string
+	// Note is told what became of a container, in docker's words ("destroy", "rename"), with further
+	// names and values; nil tells nobody.
+	Note func(c Container, action string, more ...string)
+}
 
 // Entry is a container whose lock this process holds: it is the one that creates, runs or removes it.
 type Entry struct {
 	Container
+	// Silent keeps Remove from being noted: nobody has heard of the container.
+	Silent bool
+
 	dir  string
 	book Book
 	lock *journal.Lock
@@ -50,6 +59,8 @@ type Found struct {
 	Container
 	State State
 	Dir   string
+	// Health is what its probes say; empty without any.
+	Health health.State
 }
 
 // NewID gives an id that no container had: 64 hex digits, of which the first twelve are not all
@@ -92,6 +103,7 @@ func (b Book) Create(c Container) (*Entry, error) {
 		return nil, errors.Join(err, os.RemoveAll(e.dir), e.lock.Unlock())
 	}
 	if err := write(filepath.Join(e.dir, "config.json"), e.Container); err != nil {
+		e.Silent = true
 		return nil, errors.Join(err, e.Remove())
 	}
 	return e, nil
@@ -180,7 +192,17 @@ func (e *Entry) Close() error { return e.lock.Unlock() }
 // be mounted in its directory. Cut short, it is completed by the next List.
 func (e *Entry) Remove() error {
 	err := e.book.erase(e.ID, e.Name)
+	if err == nil && e.Name != "" && !e.Silent {
+		e.book.Tell(e.Container, "destroy")
+	}
 	return errors.Join(err, e.lock.Unlock())
+}
+
+// Tell notes what became of a container, see Book.Note.
+func (b Book) Tell(c Container, action string, more ...string) {
+	if b.Note != nil {
+		b.Note(c, action, more...)
+	}
 }
 
 // gone is the prefix of directories that are being removed.
@@ -240,7 +262,7 @@ func (b Book) tryLock(id string) (*journal.Lock, error) {
 		if lock != nil || err != nil || time.Now().After(until) {
 			return lock, err
 		}
-		if f, err := b.load(id); err == nil && f.State.Status == Running {
+		if f, err := b.load(id); err == nil && f.State.Active() {
 			return nil, nil
 		}
 	}
@@ -375,8 +397,17 @@ func (b Book) load(id string) (Found, error) {
 	if f.State.Status == "" {
 		f.State.Status = Created
 	}
-	if f.State.Status == Running && !held {
-		f.State.Status, f.State.ExitCode, f.State.Ports = Exited, 137, nil
+	if health.On(f.Healthcheck) && f.State.Status != Created {
+		f.Health, _ = health.Read(f.Dir) // one that can not be read is as one that was never written
+		if !f.State.Active() || !held {
+			f.Health.Status = health.Unhealthy // as docker, for compatibility with itself
+		}
+	}
+	if f.State.Active() && !held {
+		if f.State.Status != Restarting { // it had ended by itself, with a status of its own
+			f.State.ExitCode = 137
+		}
+		f.State.Status, f.State.Ports = Exited, nil
 		if f.State.Finished.IsZero() {
 			f.State.Finished = f.State.Started
 		}
@@ -404,6 +435,7 @@ func (b Book) sweep(id string) {
 		return
 	}
 	if e, err := b.Take(id); err == nil {
+		e.Silent = true
 		_ = e.Remove()
 	}
 }

@@ -56,7 +56,7 @@ func (e *Entry) Begin() error { return e.lock.File().Truncate(0) }
 // Wait waits until the container does not run and gives its exit status; 137 when its monitor was
 // killed. The container may be removed meanwhile.
 func (b Book) Wait(ctx context.Context, f Found) (int, error) {
-	if f.State.Status != Running {
+	if !f.State.Active() {
 		return f.State.ExitCode, nil
 	}
 	w, err := b.Watch(f)
@@ -68,18 +68,22 @@ func (b Book) Wait(ctx context.Context, f Found) (int, error) {
 
 // Watch is a look at a container that lasts beyond its removal.
 type Watch struct {
-	id   string
+	book Book
+	f    Found
 	lock *os.File
 }
 
 // Watch prepares to wait for a container that runs or is about to: what ends soon after, and is removed
-// then, is still found by Wait.
+// then, is still found by Wait. Of one with a restart policy it is the present run, or the first.
 func (b Book) Watch(f Found) (*Watch, error) {
+	if !f.State.Active() {
+		f.State.Restarts = 0
+	}
 	lock, err := os.Open(filepath.Join(f.Dir, "lock"))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, f.ID)
 	}
-	return &Watch{f.ID, lock}, nil
+	return &Watch{b, f, lock}, nil
 }
 
 // Close gives a watch up. It is not for one that was waited for.
@@ -88,6 +92,18 @@ func (w *Watch) Close() error { return w.lock.Close() }
 // Wait waits until the container does not run and gives its exit status, as Book.Wait.
 func (w *Watch) Wait(ctx context.Context) (int, error) {
 	lock := w.lock
+	if !w.f.Restart.Never() {
+		if status, over := w.book.passed(w.f); over {
+			return status, lock.Close()
+		}
+		turn, err := os.Open(filepath.Join(w.f.Dir, turnName(w.f.State.Restarts)))
+		if err == nil {
+			lock.Close()
+			lock = turn
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return 0, errors.Join(fmt.Errorf("waiting for container %s: %w", w.f.ID, err), lock.Close())
+		}
+	}
 	type end struct {
 		status int
 		err    error
@@ -103,7 +119,7 @@ func (w *Watch) Wait(ctx context.Context) (int, error) {
 		return 0, ctx.Err()
 	case e := <-ended:
 		if e.err != nil {
-			return 0, fmt.Errorf("waiting for container %s: %w", w.id, e.err)
+			return 0, fmt.Errorf("waiting for container %s: %w", w.f.ID, e.err)
 		}
 		return e.status, nil
 	}
@@ -158,6 +174,7 @@ func (b Book) Rename(f Found, name string) error {
 	if err := write(filepath.Join(f.Dir, "config.json"), e.Container); err != nil {
 		return errors.Join(err, b.freeName(f.ID, name))
 	}
+	b.Tell(e.Container, "rename", "oldName", "/"+f.Name)
 	return b.freeName(f.ID, f.Name)
 }
 

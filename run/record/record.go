@@ -6,6 +6,7 @@
 //	  ID/config.json    Container, written once before the start
 //	  ID/state.json     State, replaced at every change
 //	  ID/lock           held (flock) by the monitor for as long as the container runs
+//	  ID/turn.N         held for one of its runs, where a restart policy makes several
 //	  ID/upper, work, merged   the writable layer (storage/working)
 //
 // The lock is the truth about running: a record that says "running" while its lock is free belongs to
@@ -18,16 +19,21 @@ import (
 
 	"github.com/dhow-containers/dhow/run/limit"
 	"github.com/dhow-containers/dhow/run/network/port"
+	"github.com/dhow-containers/dhow/storage/image"
 )
 
 // Status is where a container stands.
 type Status string
 
 const (
-	Created Status = "created"
-	Running Status = "running"
-	Exited  Status = "exited"
+	Created    Status = "created"
+	Running    Status = "running"
+	Restarting Status = "restarting" // it has ended and is about to be started again
+	Exited     Status = "exited"
 )
+
+// Active tells whether the container has a monitor: it runs, or is about to again.
+func (s State) Active() bool { return s.Status == Running || s.Status == Restarting }
 
 // Container is what was wished of a container; it does not change after its creation.
 type Container struct {
@@ -73,8 +79,13 @@ type Container struct {
 	StdinOnce  bool `json:"stdinOnce,omitempty"`
 	OpenStdin  bool `json:"openStdin,omitempty"`
 	AutoRemove bool `json:"autoRemove,omitempty"`
-	ReadOnly   bool `json:"readOnly,omitempty"`
-	Init       bool `json:"init,omitempty"`
+	// Restart says when its monitor starts it again.
+	Restart Restart `json:"restart,omitzero"`
+	// Healthcheck is how it is looked at; nil for never.
+	Healthcheck *image.Healthcheck `json:"healthcheck,omitempty"`
+
+	ReadOnly bool `json:"readOnly,omitempty"`
+	Init     bool `json:"init,omitempty"`
 
 	CapAdd      []string `json:"capAdd,omitempty"`
 	CapDrop     []string `json:"capDrop,omitempty"`
@@ -119,6 +130,10 @@ type State struct {
 	Cgroup string `json:"cgroup,omitempty"`
 	// Paused says that the group is frozen. It is read from the kernel, not from the record.
 	Paused bool `json:"-"`
+	// Restarts is how often its monitor has started it again, the start that is awaited included.
+	Restarts int `json:"restarts,omitempty"`
+	// Stopped says that a person ended it.
+	Stopped bool `json:"stopped,omitempty"`
 	// Ports are the open ones of the host, and the exposed ones, while the container runs.
 	Ports []port.Binding `json:"ports,omitempty"`
 }

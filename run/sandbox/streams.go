@@ -45,7 +45,7 @@ func openStreams(io Stdio, p *libcontainer.Process) (*streams, error) {
 		return s, err
 	}
 	errOut := out
-	if !sameStream(io.Out, io.Err) {
+	if !SameStream(io.Out, io.Err) {
 		if errOut, err = s.outputTo(io.Err, uid, io.Owned); err != nil {
 			return s, err
 		}
@@ -126,10 +126,10 @@ func direct(f *os.File, uid uint32) bool {
 	return st.Uid == uid
 }
 
-// sameStream reports whether two descriptors lead to one pipe, socket or terminal ("2>&1"): one pump
+// SameStream reports whether two descriptors lead to one pipe, socket or terminal ("2>&1"): one pump
 // then keeps the order of what is written to both. Two openings of a regular file have places of
 // their own.
-func sameStream(a, b *os.File) bool {
+func SameStream(a, b *os.File) bool {
 	if a == b || a == nil || b == nil {
 		return a == b
 	}

@@ -85,6 +85,15 @@ func (f File[T]) Update(change func(*T) error) (err error) {
 	return Replace(f.Path, data, 0o600, f.Durable)
 }
 
+// Put replaces the record without its lock: for one that a single process writes.
+func (f File[T]) Put(v T) error {
+	data, err := f.format(v)
+	if err != nil {
+		return fmt.Errorf("writing record %s: %w", f.Path, err)
+	}
+	return Replace(f.Path, data, 0o600, f.Durable)
+}
+
 // Remove deletes the record and its lock file; it is no error when there is none.
 func (f File[T]) Remove() error {
 	for _, p := range []string{f.Path, f.Path + ".lock"} {

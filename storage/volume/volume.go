@@ -41,7 +41,11 @@ type Volume struct {
 }
 
 // Store is the directory of all volumes of one mapping (volumes/ under the store's directory).
-type Store struct{ Dir string }
+type Store struct {
+	Dir string
+	// Note is told what became of a volume, in docker's words: "create", "destroy"; nil tells nobody.
+	Note func(action, name string)
+}
 
 // nameExpr is docker's RestrictedNamePattern; the length keeps it a file name.
 var nameExpr = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,200}$`) })
@@ -119,10 +123,17 @@ func (s Store) Create(name string, labels, options map[string]string) (v Volume,
 		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
 	}
 	v.Dir = filepath.Join(s.Dir, name, dataDir)
+	s.note("create", name)
 	if anonymous {
 		return v, nil
 	}
 	return v, journal.SyncDir(s.Dir)
+}
+
+func (s Store) note(action, name string) {
+	if s.Note != nil {
+		s.Note(action, name)
+	}
 }
 
 // Get finds a volume. ErrNotFound.
@@ -204,6 +215,7 @@ func (s Store) Remove(name string, inUse func(name string) ([]string, error)) er
 		}
 		return fmt.Errorf("removing volume %q: %w", name, err)
 	}
+	s.note("destroy", name)
 	if err := journal.SyncDir(s.Dir); err != nil {
 		return fmt.Errorf("removing volume %q: %w", name, err)
 	}

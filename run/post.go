@@ -1,0 +1,201 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/run/monitor"
+	"github.com/dhow-containers/dhow/run/record"
+)
+
+// post is a process's hold on one container through all its runs: the door, and who is behind it.
+type post struct {
+	door *monitor.Server
+	turn *record.Turn // of the present run; nil without a restart policy
+
+	joining sync.Mutex // held while a process is added
+
+	mu        sync.Mutex
+	running   *container // nil between two runs
+	name      string
+	stop      string        // the container's own stop signal, "" for none
+	dismissed chan struct{} // closed by dismiss
+	once      sync.Once
+	probe     func() // ends the probes of the present run and waits for that
+}
+
+// current is the container while it runs.
+func (p *post) current() *container {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.running
+}
+
+func (p *post) set(c *container) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = c
+}
+
+// dismiss says that the container is not to be started again.
+func (p *post) dismiss() { p.once.Do(func() { close(p.dismissed) }) }
+
+func (p *post) isDismissed() bool {
+	select {
+	case <-p.dismissed:
+		return true
+	default:
+		return false
+	}
+}
+
+// ends tells whether a signal by kill is one to end the container, as docker sees it: SIGKILL and its
+// stop signal, and any signal where it names none (moby: daemon/kill.go).
+func (p *post) ends(sig unix.Signal) bool {
+	return sig == unix.SIGKILL || p.stop == "" || stopSignalOf(p.stop) == sig
+}
+
+// resting is the answer to what only a running container can do.
+func (p *post) resting() error {
+	return coded{fmt.Errorf("container %s is restarting, wait until the container is running", p.name), 1}
+}
+
+// open makes the door, so that it is there before the state says "running".
+func (p *post) open(c *container) (err error) {
+	if p.door == nil {
+		p.name, p.stop = c.entry.Name, c.entry.StopSignal
+		p.door, err = monitor.Listen(c.entry.Dir())
+	}
+	return err
+}
+
+// serve answers at the door, and sees to it that a slow caller does not keep the end from being noted.
+func (p *post) serve(c *container, s *service) {
+	p.door.SetHub(s.hub, "the container has the streams of the command that started it and can not be attached to")
+	first := p.door.Idle == nil
+	p.set(c)
+	if first {
+		p.door.Idle = func() { time.AfterFunc(time.Second, release) }
+		go p.door.Serve(&held{p: p})
+	}
+	if s.hub == nil {
+		return
+	}
+	fd, err := unix.PidfdOpen(c.box.Pid(), 0)
+	if err != nil {
+		return
+	}
+	go func() {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for {
+			if _, err := unix.Poll(poll, -1); err != unix.EINTR {
+				break
+			}
+		}
+		unix.Close(fd)
+		select {
+		case <-s.ending:
+		case <-time.After(slowest):
+			s.hub.Hurry()
+		}
+	}()
+}
+
+// leave ends what goes on for others while the payload runs: it has ended.
+func (p *post) leave() {
+	p.set(nil)
+	if p.probe != nil {
+		p.probe()
+		p.probe = nil
+	}
+}
+
+// close closes the door.
+func (p *post) close() error {
+	p.leave()
+	if p.door == nil {
+		return nil
+	}
+	return p.door.Close()
+}
+
+// keep waits for the end of the payload, and starts it again as long as the container's policy says so.
+func (p *post) keep(c *container, s *service) error {
+	back := record.Backoff{Policy: c.entry.Restart}
+	go slim()
+	for {
+		status, err := c.box.Wait()
+		p.leave()
+		err = errors.Join(err, s.end())
+		wait, again := back.Next(status, time.Since(c.started.Started))
+		if !again || p.isDismissed() {
+			return p.finish(c, status, errors.Join(err, p.close()))
+		}
+		next, rerr := p.rest(c, status, back.Count, wait)
+		if next == nil {
+			return p.finish(c, status, errors.Join(err, rerr, p.close()))
+		}
+		c = next
+		if s, err = c.launch(p, nil, false); err != nil {
+			return p.finishWith(status, errors.Join(err, p.close(), c.failed(err)))
+		}
+		time.AfterFunc(2*time.Second, release)
+	}
+}
+
+// finish notes the last end.
+func (p *post) finish(c *container, status int, err error) error {
+	c.stopped = p.isDismissed()
+	return p.finishWith(status, errors.Join(err, c.end(status)))
+}
+
+// finishWith lets those go who wait; the container's lock is free by then.
+func (p *post) finishWith(status int, err error) error {
+	return errors.Join(err, p.turn.End(status))
+}
+
+// rest puts the ended run of a container away, waits, and gives the container for the next one; nil when
+// it was stopped meanwhile.
+func (p *post) rest(c *container, status, count int, wait time.Duration) (*container, error) {
+	p.door.SetHub(nil, p.resting().Error())
+	next := c.again(count)
+	err := c.teardown()
+	c.box, c.owners, c.work, c.initDir, c.ports = nil, nil, nil, "", nil
+	c.noteEnd(status)
+	c.ended = true
+	turn, terr := c.entry.NewTurn(count)
+	if terr == nil {
+		s := c.started
+		s.Status, s.ExitCode, s.Finished, s.Pid, s.StartTime, s.Ports = record.Restarting, status, time.Now().UTC(), 0, 0, nil
+		s.Restarts = count
+		terr = c.entry.SetState(s)
+	}
+	if terr != nil {
+		return nil, errors.Join(err, terr)
+	}
+	err = errors.Join(err, p.turn.End(status))
+	p.turn = turn
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-p.dismissed:
+		return nil, err
+	case <-timer.C:
+		return next, err
+	}
+}
+
+// again is the container for another run of it, which opens the same ports.
+func (c *container) again(count int) *container {
+	next := *c
+	next.restarts, next.streams, next.started = count, nil, record.State{}
+	next.box, next.owners, next.work, next.initDir, next.ports, next.shm = nil, nil, nil, "", nil, ""
+	next.placed = placed{}
+	next.entry.Publish = boundAgain(c.entry.Publish, c.ports.Bindings())
+	next.w.network.Listeners = nil
+	return &next
+}

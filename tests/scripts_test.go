@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -89,10 +90,35 @@ func prepare(t *testing.T) string {
 	if err := os.CopyFS(filepath.Join(dir, "scripts"), os.DirFS("scripts")); err != nil {
 		t.Fatal(err)
 	}
+	if f := os.Getenv("DHOW_TEST_SCRIPTS"); f != "" {
+		leaveOnly(t, filepath.Join(dir, "scripts"), regexp.MustCompile(f))
+	}
 	if err := exec.Command("chmod", "-R", "a+rX", dir).Run(); err != nil {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// leaveOnly removes the scripts whose names do not match.
+func leaveOnly(t *testing.T, dir string, wanted *regexp.Regexp) {
+	t.Helper()
+	scripts, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := len(scripts)
+	for _, s := range scripts {
+		if wanted.MatchString(strings.TrimSuffix(filepath.Base(s), ".txtar")) {
+			continue
+		}
+		if err := os.Remove(s); err != nil {
+			t.Fatal(err)
+		}
+		left--
+	}
+	if left == 0 {
+		t.Fatalf("no script's name matches %q", wanted)
+	}
 }
 
 // ownKind tells which kind the calling user is: with subordinate ids and the helpers, or without.
@@ -128,9 +154,6 @@ func runAs(t *testing.T, kind, dir string) {
 	args := []string{"-test.run=^TestScripts$", "-test.timeout=20m"}
 	if testing.Verbose() {
 		args = append(args, "-test.v")
-	}
-	if f := os.Getenv("DHOW_TEST_SCRIPTS"); f != "" {
-		args[0] += "/" + f
 	}
 	cmd := exec.Command(filepath.Join(dir, "tests.test"), args...)
 	cmd.Dir = home

@@ -46,6 +46,8 @@ func release() {
 		}
 	}
 	for _, a := range areas {
+		// One page at a time: the kernel would map two megabytes where one page is needed.
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, a[0], a[1]-a[0], unix.MADV_NOHUGEPAGE)
 		_, _, _ = unix.Syscall(unix.SYS_MADVISE, a[0], a[1]-a[0], unix.MADV_DONTNEED)
 	}
 }

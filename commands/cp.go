@@ -83,6 +83,9 @@ func runCp(c *call) error {
 	if o.Container, err = c.container(o.Called); err != nil {
 		return err
 	}
+	if err := notRestarting(o.Container); err != nil {
+		return err
+	}
 	shows := c.terminal()
 	if c.IsSet("quiet") {
 		shows = !c.Bool("quiet")
@@ -99,6 +102,13 @@ func runCp(c *call) error {
 		where = o.Called + ":" + where
 	}
 	show.end(where, err)
+	if err == nil {
+		action := "extract-to-dir" // docker's words
+		if from != "" {
+			action = "archive-path"
+		}
+		c.tell(o.Container, action)
+	}
 	return err
 }
 

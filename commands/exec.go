@@ -60,8 +60,8 @@ func runExec(c *call) error {
 	if err != nil {
 		return err
 	}
-	if f.State.Status == record.Restarting {
-		return &explain.Error{Text: "container " + f.ID + " is restarting, wait until the container is running", Status: 1}
+	if err := notRestarting(f); err != nil {
+		return err
 	}
 	if f.State.Status != record.Running {
 		return &explain.Error{Text: "container " + f.ID + " is not running", Status: 1}

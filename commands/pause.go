@@ -19,7 +19,7 @@ dhow unpause web`,
 stop, kill and rm -f end a paused container; exec and attach have to wait until it is unpaused.`,
 	min: 1, max: -1, names: aContainer,
 	run: func(c *call) error {
-		return c.together(func(_ record.Book, f record.Found) error { return run.Pause(f) })
+		return c.together(func(b record.Book, f record.Found) error { return told(b, f, "pause", run.Pause(f)) })
 	},
 }
 
@@ -30,8 +30,24 @@ var unpauseVerb = verb{
 	example: `dhow unpause web`,
 	min:     1, max: -1, names: aContainer,
 	run: func(c *call) error {
-		return c.together(func(_ record.Book, f record.Found) error { return run.Unpause(f) })
+		return c.together(func(b record.Book, f record.Found) error { return told(b, f, "unpause", run.Unpause(f)) })
 	},
+}
+
+// told notes what was done to a container, and gives err where it was not.
+func told(b record.Book, f record.Found, action string, err error) error {
+	if err == nil {
+		b.Tell(f.Container, action)
+	}
+	return err
+}
+
+// notRestarting refuses what only a running container can do, in docker's words.
+func notRestarting(f record.Found) error {
+	if f.State.Status != record.Restarting {
+		return nil
+	}
+	return &explain.Error{Text: "container " + f.ID + " is restarting, wait until the container is running", Status: 1}
 }
 
 // notPaused refuses what a paused container can not do, in docker's words.
@@ -54,10 +70,13 @@ func (c *call) pausedMeanwhile(f record.Found, wanted, asked bool, do func() err
 		}
 		return err
 	}
+	c.tell(f, "pause")
 	f.State.Paused = true
 	defer func() {
 		if uerr := run.Unpause(f); uerr != nil && !errors.Is(uerr, run.ErrNotRunning) {
 			err = errors.Join(err, uerr)
+		} else if uerr == nil {
+			c.tell(f, "unpause")
 		}
 	}()
 	return do()

@@ -143,7 +143,7 @@ func (m *measuring) rows() ([]statsRow, error) {
 			return nil, err
 		}
 		for _, f := range all {
-			if f.State.Status == record.Running || m.c.Bool("all") {
+			if f.State.Active() || m.c.Bool("all") {
 				list, names = append(list, f), append(names, ui.ShortID(f.ID))
 			}
 		}

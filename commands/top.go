@@ -23,6 +23,9 @@ var topVerb = verb{
 		if err != nil {
 			return err
 		}
+		if err := notRestarting(f); err != nil {
+			return err
+		}
 		if f.State.Status != record.Running {
 			return &explain.Error{Text: "container " + f.ID + " is not running", Status: 1}
 		}

@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -10,6 +11,7 @@ import (
 	"github.com/dhow-containers/dhow/build/cache"
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
+	"github.com/dhow-containers/dhow/run/event"
 	"github.com/dhow-containers/dhow/storage/volume"
 )
 
@@ -99,6 +101,7 @@ func (c *call) pruneVolumes(f pruneFilter, all bool) (int64, error) {
 		bytes += n
 		gone = append(gone, v.Name)
 	}
+	c.tellOf(event.VolumeType, "prune", "", "reclaimed", strconv.FormatInt(bytes, 10))
 	c.printGone("Deleted Volumes:", gone)
 	return bytes, errors.Join(errs...)
 }

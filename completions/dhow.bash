@@ -51,7 +51,7 @@ _dhow() {
 	'logs' | 'container logs') flags='--details --follow -f --since --tail -n --timestamps -t --until --help' values='--since --tail -n --until' first='container' rest='' ;;
 	'top' | 'container top') flags='--help' values='' first='running' rest='' ;;
 	'stats' | 'container stats') flags='--all -a --format --no-stream --no-trunc --help' values='--format' first='container' rest='container' ;;
-	'update' | 'container update') flags='--blkio-weight --cpu-period --cpu-quota --cpu-shares -c --cpus --cpuset-cpus --cpuset-mems --memory -m --memory-reservation --memory-swap --pids-limit --help' values='--blkio-weight --cpu-period --cpu-quota --cpu-shares -c --cpus --cpuset-cpus --cpuset-mems --memory -m --memory-reservation --memory-swap --pids-limit' first='container' rest='container' ;;
+	'update' | 'container update') flags='--blkio-weight --cpu-period --cpu-quota --cpu-shares -c --cpus --cpuset-cpus --cpuset-mems --memory -m --memory-reservation --memory-swap --pids-limit --restart --help' values='--blkio-weight --cpu-period --cpu-quota --cpu-shares -c --cpus --cpuset-cpus --cpuset-mems --memory -m --memory-reservation --memory-swap --pids-limit --restart' first='container' rest='container' ;;
 	'cp' | 'container cp') flags='--archive -a --follow-link -L --quiet -q --help' values='' first='copied' rest='copied' ;;
 	'diff' | 'container diff') flags='--help' values='' first='container' rest='' ;;
 	'commit' | 'container commit') flags='--author -a --change -c --message -m --no-pause --pause -p --help' values='--author -a --change -c --message -m' first='container' rest='image' ;;
@@ -189,6 +189,7 @@ _dhow() {
 		'exec --workdir' | 'exec -w' | 'container exec --workdir' | 'container exec -w') kind='file' ;;
 		'logs --tail' | 'logs -n' | 'container logs --tail' | 'container logs -n') kind='words:all 10 100' ;;
 		'stats --format' | 'container stats --format') kind='words:json table' ;;
+		'update --restart' | 'container update --restart') kind='words:no on-failure on-failure: always unless-stopped' ;;
 		'export --output' | 'export -o' | 'container export --output' | 'container export -o') kind='file' ;;
 		'container prune --filter') kind='words:until= label= label!=' ;;
 		'images --filter' | 'images -f' | 'image ls --filter' | 'image ls -f' | 'image list --filter' | 'image list -f') kind='words:before= dangling=true dangling=false label= reference= since= until=' ;;

@@ -424,6 +424,7 @@ complete -c dhow -n '__dhow_in "update" "container update"' -l memory -s m -x -d
 complete -c dhow -n '__dhow_in "update" "container update"' -l memory-reservation -x -d 'Memory that is left to the container when it gets scarce'
 complete -c dhow -n '__dhow_in "update" "container update"' -l memory-swap -x -d 'Memory and swap together at most; -1 is any amount of swap, none twice the memory'
 complete -c dhow -n '__dhow_in "update" "container update"' -l pids-limit -x -d 'Processes and threads at most; -1 is any number'
+complete -c dhow -n '__dhow_in "update" "container update"' -l restart -x -a 'no on-failure on-failure: always unless-stopped' -d 'Start it again when it ends: no, on-failure[:max], always, unless-stopped'
 complete -c dhow -n '__dhow_in "update" "container update"' -a '(__dhow_names container)'
 complete -c dhow -n '__dhow_in "cp" "container cp"' -l archive -s a -d 'Keep user and group ids'
 complete -c dhow -n '__dhow_in "cp" "container cp"' -l follow-link -s L -d 'Copy what a symlink SRC leads to'

@@ -480,6 +480,7 @@ _dhow() {
 				'*--memory-reservation=[Memory that is left to the container when it gets scarce]: :' \
 				'*--memory-swap=[Memory and swap together at most; -1 is any amount of swap, none twice the memory]: :' \
 				'*--pids-limit=[Processes and threads at most; -1 is any number]: :' \
+				'*--restart=[Start it again when it ends  no, on-failure( max), always, unless-stopped]: :(no on-failure on-failure: always unless-stopped)' \
 				'1: : _dhow_names container' \
 				'*: : _dhow_names container'
 			;;

@@ -315,7 +315,7 @@ func (c *container) end(status int) error {
 	oom := OOMKilled(c.started)
 	err := c.teardown()
 	if !c.ended {
-		c.noteEnd(status)
+		c.noteEnd(status, oom)
 	}
 	err = errors.Join(err, c.entry.Announce(status))
 	if c.o.Remove {

@@ -45,9 +45,13 @@ func (c *container) noteStart(before ...event.Event) {
 	c.journal().Add(append(before, start)...)
 }
 
-// noteEnd notes the end of the payload.
-func (c *container) noteEnd(status int) {
-	events := []event.Event{event.Died(c.entry.Container, status, c.started.Started)}
+// noteEnd notes the end of the payload, and that the kernel killed a process of it for want of memory.
+func (c *container) noteEnd(status int, oom bool) {
+	var events []event.Event
+	if oom {
+		events = append(events, event.Container(c.entry.Container, "oom"))
+	}
+	events = append(events, event.Died(c.entry.Container, status, c.started.Started))
 	for _, m := range c.entry.Mounts {
 		if m.Type == "volume" {
 			events = append(events, event.New(event.VolumeType, "unmount", m.Name, "container", c.entry.ID, "driver", "local"))

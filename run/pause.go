@@ -18,6 +18,8 @@ var ErrPaused = errors.New("is paused")
 // who waits for a process, and miss one that is just being made.
 func Pause(f record.Found) error {
 	switch {
+	case f.State.Status == record.Restarting:
+		return fmt.Errorf("container %s is restarting, wait until the container is running", f.Name)
 	case f.State.Status != record.Running:
 		return fmt.Errorf("container %s %w", f.Name, ErrNotRunning)
 	case f.State.Paused:

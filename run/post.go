@@ -131,6 +131,8 @@ func (p *post) keep(c *container, s *service) error {
 		status, err := c.box.Wait()
 		p.leave()
 		err = errors.Join(err, s.end())
+		c.amended()
+		back.Policy = c.entry.Restart
 		wait, again := back.Next(status, time.Since(c.started.Started))
 		if !again || p.isDismissed() {
 			return p.finish(c, status, errors.Join(err, p.close()))
@@ -162,16 +164,16 @@ func (p *post) finishWith(status int, err error) error {
 // it was stopped meanwhile.
 func (p *post) rest(c *container, status, count int, wait time.Duration) (*container, error) {
 	p.door.SetHub(nil, p.resting().Error())
-	next := c.again(count)
+	next, oom := c.again(count), OOMKilled(c.started)
 	err := c.teardown()
 	c.box, c.owners, c.work, c.initDir, c.ports = nil, nil, nil, "", nil
-	c.noteEnd(status)
+	c.noteEnd(status, oom)
 	c.ended = true
 	turn, terr := c.entry.NewTurn(count)
 	if terr == nil {
 		s := c.started
 		s.Status, s.ExitCode, s.Finished, s.Pid, s.StartTime, s.Ports = record.Restarting, status, time.Now().UTC(), 0, 0, nil
-		s.Restarts = count
+		s.Restarts, s.Cgroup, s.OOMKilled = count, "", oom
 		terr = c.entry.SetState(s)
 	}
 	if terr != nil {
@@ -185,7 +187,16 @@ func (p *post) rest(c *container, status, count int, wait time.Duration) (*conta
 	case <-p.dismissed:
 		return nil, err
 	case <-timer.C:
+		next.amended()
 		return next, err
+	}
+}
+
+// amended takes over what update and rename have changed in the container's record meanwhile.
+func (c *container) amended() {
+	if now, err := c.entry.Reread(); err == nil {
+		c.entry.Name, c.entry.Restart, c.entry.Limits = now.Name, now.Restart, now.Limits
+		c.w.Limits = now.Limits
 	}
 }
 

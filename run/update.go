@@ -10,9 +10,19 @@ import (
 )
 
 // Update changes what a container may use of the machine: at once when it runs, and for its later
-// starts. Flags that are not given leave their limits as they are.
-func Update(b record.Book, f record.Found, flags limit.Flags) error {
-	return b.Amend(f.ID, func(c *record.Container) error {
+// starts. Flags that are not given leave their limits as they are, and so does restart "" the policy.
+func Update(b record.Book, f record.Found, flags limit.Flags, restart string) error {
+	policy, err := record.ParseRestart(restart)
+	if err != nil {
+		return err
+	}
+	err = b.Amend(f.ID, func(c *record.Container) error {
+		if restart != "" {
+			if c.AutoRemove && !policy.Never() {
+				return errors.New("Restart policy cannot be updated because AutoRemove is enabled for the container")
+			}
+			c.Restart = policy
+		}
 		l := c.Limits
 		if err := conflict(l, flags); err != nil {
 			return err
@@ -37,6 +47,10 @@ func Update(b record.Book, f record.Found, flags limit.Flags) error {
 		c.Limits = l
 		return nil
 	})
+	if err == nil {
+		b.Tell(f.Container, "update")
+	}
+	return err
 }
 
 func updateNow(f record.Found, l limit.Limits) error {

@@ -34,6 +34,11 @@ func (b Book) Inherit(id string, f *os.File) (*Entry, error) {
 	return e, err
 }
 
+// Reread reads the record once more: Amend and Rename may have changed it.
+func (e *Entry) Reread() (Container, error) {
+	return read[Container](filepath.Join(e.dir, "config.json"))
+}
+
 // State reads the state back.
 func (e *Entry) State() (State, error) { return read[State](filepath.Join(e.dir, "state.json")) }
 

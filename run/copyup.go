@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/storage/tree"
 )
 
 // copyUp copies what the image has at target into the empty directory dst, with owners, modes, times
@@ -31,7 +32,7 @@ func copyUp(merged, target, dst string, foreign bool) error {
 		return &fs.PathError{Op: "open", Path: dst, Err: err}
 	}
 	defer unix.Close(to)
-	if names, err := list(to); err != nil || len(names) > 0 {
+	if names, err := tree.List(to); err != nil || len(names) > 0 {
 		return err
 	}
 	c := copier{links: map[[2]uint64]string{}, top: to, foreign: foreign}
@@ -53,7 +54,7 @@ type copier struct {
 }
 
 func (c *copier) tree(from, to int, rel string) error {
-	names, err := list(from)
+	names, err := tree.List(from)
 	if err != nil {
 		return err
 	}
@@ -198,14 +199,4 @@ func xattrs(from, to int, foreign bool) error {
 		}
 	}
 	return nil
-}
-
-func list(dir int) ([]string, error) {
-	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), "")
-	defer f.Close()
-	return f.Readdirnames(-1)
 }

@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/run/spec"
+	"github.com/dhow-containers/dhow/storage/tree"
 	"github.com/dhow-containers/dhow/storage/working"
 )
 
@@ -123,39 +123,27 @@ func bindBelow(root, path, point string) error {
 	if err != nil {
 		return err
 	}
-	tree, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	mount, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
 		return &fs.PathError{Op: "open_tree", Path: path, Err: err}
 	}
-	defer unix.Close(tree)
-	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, point, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+	defer unix.Close(mount)
+	if err := unix.MoveMount(mount, "", unix.AT_FDCWD, point, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return &fs.PathError{Op: "move_mount", Path: point, Err: err}
 	}
 	return nil
 }
 
-// openIn opens what path means in the directory root (openat2(2), RESOLVE_IN_ROOT).
-func openIn(root, path string, flags uint64) (int, error) {
+// openIn is tree.OpenIn for a root directory that is not open.
+func openIn(root, path string, flags int) (int, error) {
 	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, &fs.PathError{Op: "open", Path: root, Err: err}
 	}
 	defer unix.Close(dir)
-	rel := strings.TrimLeft(path, "/")
-	if rel == "" {
-		rel = "."
+	fd, err := tree.OpenIn(dir, path, flags)
+	if err != nil {
+		return -1, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	for {
-		fd, err := unix.Openat2(dir, rel, &unix.OpenHow{
-			Flags:   flags | unix.O_CLOEXEC,
-			Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-		})
-		if err == unix.EAGAIN || err == unix.EINTR { // a rename happened while ".."
-			continue
-		}
-		if err != nil {
-			return -1, &fs.PathError{Op: "open", Path: path, Err: err}
-		}
-		return fd, nil
-	}
+	return fd, nil
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -58,8 +60,9 @@ func containerSide(ctx context.Context, o CopyOptions) (*side, error) {
 	m := o.Mapping
 	s := &side{owners: &ownership.Tree{Native: m.Native(), Userns: m.Userns()}}
 	f := o.Container
+	running := false
 	for {
-		if f.State.Status == record.Running {
+		if running = f.State.Status == record.Running; running {
 			root, err := monitor.Root(f.Dir)
 			if err == nil {
 				s.root = int(root.Fd())
@@ -101,6 +104,12 @@ func containerSide(ctx context.Context, o CopyOptions) (*side, error) {
 		}
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
+		}
+		if !running { // else the table is the supervisor's
+			was := maps.Clone(s.owners.Links)
+			s.done = append(s.done, func() error {
+				return ownership.RecordLinks(filepath.Join(f.Dir, "upper"), filepath.Join(f.Dir, "table"), was, s.owners.Links)
+			})
 		}
 	}
 	return s, nil

@@ -35,7 +35,8 @@ and docker's daemon, network and scope.
 Columns: .Type .Action .Actor.ID .Actor.Attributes .Scope .Time .TimeNano.
 
 Commands write what they do into a file of this caller's store, the last few thousand events are kept. What
-a killed command or monitor could not write is missing. Probes of health are told by their result alone.`,
+a killed command or monitor could not write is missing. Probes of health are told by their result alone, and
+oom when the container's run has ended.`,
 	flags: func() []cli.Flag {
 		return []cli.Flag{
 			list("filter", "f", "Show only events for which `key=value` holds"),

@@ -71,7 +71,7 @@ func (h *held) probe(ctx context.Context, c *container, args []string, limit tim
 	j, err := h.join(c, monitor.Exec{Args: args}, [3]*os.File{nil, w, w}, 0, 0)
 	w.Close()
 	if err != nil {
-		if code, ok := err.(interface{ ExitCode() int }); ok { //nolint:errorlint // ours, as it is made
+		if code, ok := err.(interface{ ExitCode() int }); ok {
 			r.ExitCode = code.ExitCode()
 		}
 		return fail(err)

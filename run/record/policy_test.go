@@ -24,10 +24,10 @@ func TestParseRestart(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	always := Backoff{Policy: Restart{Name: RestartAlways}}
 	var total time.Duration
-	for _, want := range []time.Duration{100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000} {
+	for _, ms := range []int{100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000} {
 		wait, again := always.Next(0, time.Second)
-		if !again || wait != want*time.Millisecond {
-			t.Errorf("wait %v, want %v", wait, want*time.Millisecond)
+		if want := time.Duration(ms) * time.Millisecond; !again || wait != want {
+			t.Errorf("wait %v, want %v", wait, want)
 		}
 		total += wait
 	}

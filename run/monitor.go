@@ -157,11 +157,9 @@ func (c *container) launch(p *post, first net.Conn, stdin bool) (_ *service, err
 	if err := c.entry.Begin(); err != nil {
 		return nil, err
 	}
-	if !c.entry.Restart.Never() {
-		if p.turn == nil {
-			if p.turn, err = c.entry.NewTurn(c.restarts); err != nil {
-				return nil, err
-			}
+	if p.turn == nil { // whatever the policy: it may be changed before the end
+		if p.turn, err = c.entry.NewTurn(c.restarts); err != nil {
+			return nil, err
 		}
 	}
 	if s.hub, err = c.newHub(); err != nil {

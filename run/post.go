@@ -15,7 +15,7 @@ import (
 // post is a process's hold on one container through all its runs: the door, and who is behind it.
 type post struct {
 	door *monitor.Server
-	turn *record.Turn // of the present run; nil without a restart policy
+	turn *record.Turn // of the present run; nil in the foreground
 
 	joining sync.Mutex // held while a process is added
 

@@ -79,7 +79,7 @@ type Watch struct {
 }
 
 // Watch prepares to wait for a container that runs or is about to: what ends soon after, and is removed
-// then, is still found by Wait. Of one with a restart policy it is the present run, or the first.
+// then, is still found by Wait. Of one that is started again it is the present run, or the first.
 func (b Book) Watch(f Found) (*Watch, error) {
 	if !f.State.Active() {
 		f.State.Restarts = 0
@@ -97,17 +97,16 @@ func (w *Watch) Close() error { return w.lock.Close() }
 // Wait waits until the container does not run and gives its exit status, as Book.Wait.
 func (w *Watch) Wait(ctx context.Context) (int, error) {
 	lock := w.lock
-	if !w.f.Restart.Never() {
-		if status, over := w.book.passed(w.f); over {
-			return status, lock.Close()
-		}
-		turn, err := os.Open(filepath.Join(w.f.Dir, turnName(w.f.State.Restarts)))
-		if err == nil {
-			lock.Close()
-			lock = turn
-		} else if !errors.Is(err, os.ErrNotExist) {
-			return 0, errors.Join(fmt.Errorf("waiting for container %s: %w", w.f.ID, err), lock.Close())
-		}
+	if status, over := w.book.passed(w.f); over {
+		return status, lock.Close()
+	}
+	turn, err := os.Open(filepath.Join(w.f.Dir, turnName(w.f.State.Restarts)))
+	switch {
+	case err == nil:
+		lock.Close()
+		lock = turn
+	case !errors.Is(err, os.ErrNotExist):
+		return 0, errors.Join(fmt.Errorf("waiting for container %s: %w", w.f.ID, err), lock.Close())
 	}
 	type end struct {
 		status int

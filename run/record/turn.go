@@ -12,7 +12,7 @@ import (
 	"github.com/dhow-containers/dhow/storage/journal"
 )
 
-// A container with a restart policy has several runs under one monitor, which holds the container's lock
+// A container may have several runs under one monitor (--restart), which holds the container's lock
 // through all of them. Whoever waits for the end of one run waits for that run's own lock: the file
 // turn.N, N being State.Restarts, which takes the status as the container's lock does.
 
@@ -59,9 +59,6 @@ func (t *Turn) End(status int) error {
 
 // passed gives the status of a run that is over for so long that its own file has gone.
 func (b Book) passed(f Found) (int, bool) {
-	if f.Restart.Never() {
-		return 0, false
-	}
 	now, err := b.load(f.ID)
 	if err != nil || strings.TrimSpace(now.Name) == "" {
 		return 0, false

@@ -156,8 +156,14 @@ func TestSurroundingRoot(t *testing.T) {
 			t.Errorf("%+v map %q", v.Mapping, v.UIDMap)
 		}
 	})
-	t.Run("no namespaces left", func(t *testing.T) {
+	t.Run("one id, as in dhow unshare", func(t *testing.T) { // needs no namespace of users
 		v := run(t, bin, nil, []string{"/usr/bin/unshare", "-U", "-r", "/bin/sh", "-c", `echo 0 >/proc/sys/user/max_user_namespaces; exec "$0"`}, []string{"DHOW_ENTER=1"})
+		if !v.Entered || v.Mapping.Kind != idmap.Single || v.UIDMap != "0 0 1" {
+			t.Errorf("entered %v, %+v, map %q, %q", v.Entered, v.Mapping, v.UIDMap, v.Err)
+		}
+	})
+	t.Run("no namespaces left", func(t *testing.T) {
+		v := run(t, bin, nil, []string{"/usr/bin/unshare", "-U", "-r", "/bin/sh", "-c", `echo 0 >/proc/sys/user/max_user_namespaces; exec "$0"`}, []string{"DHOW_ENTER=1", "DHOW_MAPPING=single"})
 		if v.Entered || !strings.Contains(v.Err, "max_user_namespaces is 0") || !strings.Contains(v.Hint, "sysctl") {
 			t.Errorf("entered %v, %q, cure %q", v.Entered, v.Err, v.Hint)
 		}

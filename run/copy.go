@@ -198,7 +198,7 @@ func CopyOut(ctx context.Context, o CopyOptions) (err error) {
 // asCallers takes from a file what only means something with its owner: a program that ran as its owner in
 // the container must not run as the caller on the host.
 func asCallers(a ownership.Attr) ownership.Attr {
-	if a.Mode&unix.S_IFMT == unix.S_IFREG {
+	if a.Mode&unix.S_IFMT != unix.S_IFDIR {
 		a.Mode &^= unix.S_ISUID | unix.S_ISGID
 	}
 	return a

@@ -53,6 +53,10 @@ func hostSide() (*side, error) {
 	return &side{root: root, done: []func() error{func() error { return unix.Close(root) }}}, nil
 }
 
+// otherCopies is how long a copy waits for another command that holds the container: two copies of one
+// stopped container with a pipe between them would wait for each other.
+const otherCopies = 10 * time.Second
+
 // containerSide is the filesystem of a container, with its mounts: as its processes see it while it runs,
 // put together from its record otherwise. A container that does not run is kept from being started
 // meanwhile.
@@ -61,7 +65,7 @@ func containerSide(ctx context.Context, o CopyOptions) (*side, error) {
 	s := &side{owners: &ownership.Tree{Native: m.Native(), Userns: m.Userns()}}
 	f := o.Container
 	running := false
-	for {
+	for begin := time.Now(); ; {
 		if running = f.State.Status == record.Running; running {
 			root, err := monitor.Root(f.Dir)
 			if err == nil {
@@ -80,6 +84,9 @@ func containerSide(ctx context.Context, o CopyOptions) (*side, error) {
 			err = errors.Join(err, s.Close())
 			if !errors.Is(err, record.ErrRunning) {
 				return nil, err
+			}
+			if time.Since(begin) > otherCopies {
+				return nil, fmt.Errorf("another command is at work on container %s", f.Name)
 			}
 		}
 		// It starts or ends just now, or another command is at work on it.

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"time"
+
 	"github.com/dhow-containers/dhow/run/log"
 	"github.com/dhow-containers/dhow/run/sandbox"
 )
@@ -18,7 +20,7 @@ func (c *container) openLog(s *service) error {
 	if err != nil {
 		return err
 	}
-	s.hub = hub
+	s.hub, hub.Warn = hub, c.o.Warn
 	if err := hub.Tee(c.o.Stdout, c.o.Stderr, !c.o.Terminal && sandbox.SameStream(c.o.Stdout, c.o.Stderr)); err != nil {
 		return err
 	}
@@ -40,5 +42,8 @@ func (s *service) endDrained() error {
 		return nil
 	}
 	s.hub.Started()
+	// An attached caller that does not read keeps nobody; our own caller gets every byte.
+	late := time.AfterFunc(slowest, s.hub.Hurry)
+	defer late.Stop()
 	return s.hub.Finish(-1)
 }

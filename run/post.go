@@ -127,6 +127,12 @@ func (p *post) close() error {
 func (p *post) keep(c *container, s *service) error {
 	back := record.Backoff{Policy: c.entry.Restart}
 	go slim()
+	// Those who are attached read to the end; the container's end is noted by then and waits for nobody.
+	defer func() {
+		if s != nil && s.hub != nil {
+			s.hub.Drained()
+		}
+	}()
 	for {
 		status, err := c.box.Wait()
 		p.leave()
@@ -144,6 +150,9 @@ func (p *post) keep(c *container, s *service) error {
 		c = next
 		if s, err = c.launch(p, nil, false); err != nil {
 			return p.finishWith(status, errors.Join(err, p.close(), c.failed(err)))
+		}
+		if p.isDismissed() { // while it was being started
+			_ = c.box.Signal(unix.SIGKILL)
 		}
 		time.AfterFunc(2*time.Second, release)
 	}
@@ -187,6 +196,9 @@ func (p *post) rest(c *container, status, count int, wait time.Duration) (*conta
 	case <-p.dismissed:
 		return nil, err
 	case <-timer.C:
+		if p.isDismissed() {
+			return nil, err
+		}
 		next.amended()
 		return next, err
 	}

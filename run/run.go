@@ -70,7 +70,11 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	signals.forward(c)
 	p.watchHealth(c)
 	status, err = c.box.Wait()
-	return status, errors.Join(err, p.close(), s.endDrained(), c.end(status))
+	err = errors.Join(err, p.close(), s.endDrained(), c.end(status))
+	if s.hub != nil {
+		s.hub.Drained() // the container's end is noted
+	}
+	return status, err
 }
 
 // hurry makes the runtime do nothing beside a start, which is a chain of waits too short for garbage

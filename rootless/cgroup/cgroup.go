@@ -79,12 +79,14 @@ func OOMKills(p string) uint64 {
 	return n
 }
 
-// Remove removes the group at p, which must be a container's and have no processes, with what its
-// payload has made below. A missing one is no error.
+// Remove removes the group at p, which must be that of a container which has ended, with what its payload
+// has made below and left running. A missing one is no error.
 func Remove(p string) error {
 	if !strings.HasPrefix(path.Base(p), prefix) {
 		return fmt.Errorf("%s is no control group of a container", p)
 	}
+	// What is left of a payload whose monitor was killed goes too (Linux 5.14; cgroups(7), cgroup.kill).
+	_ = os.WriteFile(file(p, "cgroup.kill"), []byte("1"), 0)
 	return remove(file(p, ""))
 }
 

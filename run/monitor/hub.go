@@ -32,6 +32,9 @@ type Hub struct {
 	Terminal bool
 	// StdinOnce closes the payload's stdin with the first caller's.
 	StdinOnce bool
+	// Warn is told that the log of output which the caller itself has got is not whole; nil makes that an
+	// error of the end, as it is where there is only the log.
+	Warn func(string)
 
 	direct [2]*os.File // where stdout and stderr go besides, see Tee
 	joined bool        // they are one
@@ -331,7 +334,10 @@ func (h *Hub) Close() error {
 		}
 		h.pumps.Wait()
 		if h.log != nil {
-			err = h.log.Close()
+			if err = h.log.Close(); err != nil && h.Warn != nil {
+				h.Warn(err.Error())
+				err = nil
+			}
 		}
 		for _, f := range h.direct {
 			if f != nil {

@@ -35,15 +35,16 @@ type Container struct {
 	served  chan error            // the supervisor's end; nil without one
 	stop    context.CancelFunc
 
-	pid     int
-	mountns string        // the container's mount namespace, when it has no pid namespace
-	gone    chan struct{} // closed by Close: ends the locked thread
-	joining sync.RWMutex  // held by Exec while it joins, and by Close before it takes down
-	down    bool
-	closed  sync.Once
-	waited  sync.Once
-	status  int
-	failed  error
+	pid         int
+	mountns     string // the container's mount namespace, when it has no pid namespace
+	mountnsHeld *os.File
+	gone        chan struct{} // closed by Close: ends the locked thread
+	joining     sync.RWMutex  // held by Exec while it joins, and by Close before it takes down
+	down        bool
+	closed      sync.Once
+	waited      sync.Once
+	status      int
+	failed      error
 }
 
 // Start makes the container and starts its payload. The error is a *StartError; nothing is left then.
@@ -137,7 +138,12 @@ func (c *Container) start(ctx context.Context, r Request) error {
 	}
 	c.streams.started()
 	if !ownPIDNamespace(r.Spec) {
-		if c.mountns, err = os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", c.pid)); err != nil {
+		// Held open: the kernel gives the number of a namespace that has ended to the next one.
+		name := fmt.Sprintf("/proc/%d/ns/mnt", c.pid)
+		if c.mountnsHeld, err = os.Open(name); err != nil {
+			return err
+		}
+		if c.mountns, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", c.mountnsHeld.Fd())); err != nil {
 			return err
 		}
 	}
@@ -253,7 +259,14 @@ func (c *Container) wait() (int, error) {
 func (c *Container) Signal(sig unix.Signal) error { return c.process.Signal(sig) }
 
 // Resize gives the payload's terminal a size; without a terminal it does nothing.
-func (c *Container) Resize(width, height uint16) error { return c.streams.resize(width, height) }
+func (c *Container) Resize(width, height uint16) error {
+	c.joining.RLock()
+	defer c.joining.RUnlock()
+	if c.down || c.streams == nil {
+		return nil
+	}
+	return c.streams.resize(width, height)
+}
 
 // Close ends the container if it still runs and removes its state. It may be called more than once.
 func (c *Container) Close() error {
@@ -284,6 +297,10 @@ func (c *Container) undo() error {
 			_ = c.process.Signal(unix.SIGKILL)
 			_, _ = c.process.Wait()
 			killMembers(c.mountns)
+		}
+		if c.mountnsHeld != nil {
+			errs = append(errs, c.mountnsHeld.Close())
+			c.mountns, c.mountnsHeld = "", nil
 		}
 		errs = append(errs, c.box.Destroy())
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"path"
 	"strings"
 
@@ -311,13 +312,20 @@ func (w *writing) node(f target, there bool) (done bool, err error) {
 	if f.Attr.IsDevice() && !recorded && w.p.Owners != nil {
 		err = unix.EPERM
 	} else {
-		if err = w.room(f, there); err != nil {
-			return false, err
+		if there && f.Attr.IsDevice() && w.p.Owners == nil {
+			err = w.probe(f) // before what is there makes room for nothing
 		}
-		if w.p.Owners != nil {
+		if err == nil {
+			if err = w.room(f, there); err != nil {
+				return false, err
+			}
+		}
+		if err != nil {
+			// told below
+		} else if w.p.Owners != nil {
 			err = explained(w.p.Owners.Mknod(f.at, f.name, path.Join(w.p.Path, f.rel), f.Attr), f.Attr)
 		} else if err = unix.Mknodat(f.at, f.name, f.Attr.Mode&^0o7777|0o600, int(f.Attr.Rdev)); err == nil {
-			err = unix.Fchmodat(f.at, f.name, f.Attr.Mode&0o7777, 0)
+			err = chmodNode(f)
 		}
 	}
 	if errors.Is(err, unix.EPERM) && f.Attr.IsDevice() {
@@ -328,6 +336,34 @@ func (w *writing) node(f target, there bool) (done bool, err error) {
 		}
 	}
 	return err == nil, err
+}
+
+// probe finds out whether a device like f can be made where f is to be.
+func (w *writing) probe(f target) error {
+	name := fmt.Sprintf(".dhow-%016x", rand.Uint64())
+	err := unix.Mknodat(f.at, name, f.Attr.Mode&^0o7777|0o600, int(f.Attr.Rdev))
+	if err != nil {
+		return err
+	}
+	return unix.Unlinkat(f.at, name, 0)
+}
+
+// chmodNode gives a FIFO or device its permissions, and nothing that has taken its place: a symlink there
+// would lead chmod(2) anywhere.
+func chmodNode(f target) error {
+	fd, err := unix.Openat(f.at, f.name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != f.Attr.Mode&unix.S_IFMT {
+		return fmt.Errorf("something else has taken its place: %w", unix.EBUSY)
+	}
+	return unix.Chmod(procFD(fd), f.Attr.Mode&0o7777)
 }
 
 func (w *writing) xattrs(fd int, i *Item) error {

@@ -52,10 +52,18 @@ func TestInitialisersKeepToBudget(t *testing.T) {
 	var sum time.Duration
 	for name, c := range least {
 		sum += c.clock
-		over := c.clock > packageBudget || c.allocs > packageAllocs
-		if over && initAllowed[name] == "" {
-			t.Errorf("initialising %s takes %v and %d allocations (%d bytes): do it on first use, or allow it with a reason", name, c.clock, c.allocs, c.bytes)
+		if initAllowed[name] != "" {
+			continue
 		}
+		// Times are told, not judged: the machine may be five times slower in another minute.
+		say := func(string, ...any) {}
+		switch {
+		case c.allocs > packageAllocs:
+			say = t.Errorf
+		case c.clock > packageBudget:
+			say = t.Logf
+		}
+		say("initialising %s takes %v and %d allocations (%d bytes): do it on first use, or allow it with a reason", name, c.clock, c.allocs, c.bytes)
 	}
 	for name := range initAllowed {
 		if _, ok := least[name]; !ok {
@@ -64,7 +72,7 @@ func TestInitialisersKeepToBudget(t *testing.T) {
 	}
 	t.Logf("%d packages, %v", len(least), sum)
 	if sum > initBudget {
-		t.Errorf("all initialisers take %v, the budget is %v", sum, initBudget)
+		t.Logf("all initialisers take %v, the budget is %v on a quiet machine", sum, initBudget)
 	}
 }
 

@@ -28,7 +28,8 @@ into one that exists, under its name; "SRC/." copies what is in it. As SRC, - is
 not, whose entries keep their owners; as DEST it is a tar on stdout.
 
 In the container files belong to root, on the host to the caller; -a keeps their numbers, which on the host
-only root can give. Without them a program that is set-user-ID on its way out is not any more.`,
+only root can give. Without -a a program that is set-user-ID is not any more when it goes to the host, also
+to a directory of the host that is mounted in the container of a user who is not root.`,
 	min: 2, max: 2, names: aContainer,
 	flags: func() []cli.Flag {
 		return []cli.Flag{

@@ -66,7 +66,7 @@ func CopyIn(ctx context.Context, o CopyOptions) (to string, err error) {
 	}
 	place := carry.Place{
 		Root: c.root, Owners: c.owners, Recorded: c.recorded, Capabilities: true,
-		Carried: o.Carried, LeftOut: o.LeftOut,
+		Setuid: o.Archive, Carried: o.Carried, LeftOut: o.LeftOut,
 	}
 	if o.Outside == "" {
 		if !dst.Dir {
@@ -130,6 +130,12 @@ func (o CopyOptions) putIn(c *side, place carry.Place, dir string, from carry.So
 		return errRootReadOnly
 	case st.Flags&unix.ST_RDONLY != 0:
 		return errMountReadOnly
+	}
+	if own {
+		if place.Home, err = unix.Open(c.home, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+			return &fs.PathError{Op: "open", Path: c.home, Err: err}
+		}
+		defer unix.Close(place.Home)
 	}
 	place.Dir, place.Path = fd, real
 	return carry.ToTree(place, from)

@@ -28,6 +28,7 @@ import (
 type side struct {
 	root   int
 	owners *ownership.Tree // nil for the host
+	home   string          // the container's directory in the store
 	// homes are the mounts whose files' owners dhow may write down; nil for all.
 	homes    map[uint64]bool
 	readOnly bool // the root filesystem is, whatever its mount says
@@ -101,6 +102,7 @@ func containerSide(ctx context.Context, o CopyOptions) (*side, error) {
 			return nil, err
 		}
 	}
+	s.home = f.Dir
 	if m.Userns() {
 		s.findHomes(Options{Dir: o.Dir}.volumes(), f)
 	}

@@ -178,6 +178,17 @@ func (t *Tree) Mknod(dirfd int, name, rel string, a Attr) error {
 // Forget tells that rel, and with it everything below, has been removed from the tree.
 func (t *Tree) Forget(rel string) { t.Links.remove(cleanRel(rel)) }
 
+// Renamed tells that the file at from, which is no directory, has taken the place of what was at to.
+func (t *Tree) Renamed(from, to string) {
+	from, to = cleanRel(from), cleanRel(to)
+	o, ok := t.Links[from]
+	t.Links.remove(to)
+	if ok {
+		delete(t.Links, from)
+		t.Links[to] = o
+	}
+}
+
 // openPath opens what name is, without following a symlink there.
 func openPath(dirfd int, name string) (int, error) {
 	if name == "" {

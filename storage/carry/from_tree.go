@@ -89,6 +89,7 @@ func (g *gathering) entry(e *tree.Entry) error {
 		defer i.File.Close()
 		i.Size = st.Size
 	case unix.S_IFDIR:
+		i.dir = inode{e.Stat.Dev, e.Stat.Ino}
 	default:
 		return g.take(i)
 	}

@@ -33,6 +33,7 @@ type Item struct {
 	// File holds the content of a regular file of a directory, Body that of one of a tar.
 	File *os.File
 	Body io.Reader
+	dir  inode // of a directory of a tree
 }
 
 // Xattr is one extended attribute.

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// regular makes a file without a name, fills it and gives it its name when it is whole. Where the
-// filesystem can not do that it is made in its place.
+// regular makes a file without a name, or where the filesystem knows no such files one that has another
+// name, fills it and gives it its own when it is whole.
 func (w *writing) regular(f target, there bool) error {
 	if !w.plain {
 		fd, err := unix.Openat(f.at, ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
@@ -18,36 +18,24 @@ func (w *writing) regular(f target, there bool) error {
 			if err := w.fill(fd, f); err != nil {
 				return err
 			}
-			return w.publish(fd, f, there)
+			return w.replacing(f, there, func(name, _ string) error {
+				return unix.Linkat(unix.AT_FDCWD, procFD(fd), f.at, name, unix.AT_SYMLINK_FOLLOW)
+			})
 		case unix.EOPNOTSUPP, unix.EISDIR, unix.EINVAL, unix.ENOENT:
 			w.plain = true
 		default:
 			return err
 		}
 	}
-	if err := w.room(f, there); err != nil {
-		return err
-	}
-	fd, err := unix.Openat(f.at, f.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return w.fill(fd, f)
-}
-
-// publish gives the nameless file its name; somebody may make another file there meanwhile.
-func (w *writing) publish(fd int, f target, there bool) error {
-	for try := 0; ; try++ {
-		if err := w.room(f, there); err != nil {
+	// Under another name, which it changes for its own when it is whole.
+	return w.exchanged(f, func(name, _ string) error {
+		fd, err := unix.Openat(f.at, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		if err != nil {
 			return err
 		}
-		err := unix.Linkat(unix.AT_FDCWD, procFD(fd), f.at, f.name, unix.AT_SYMLINK_FOLLOW)
-		if err != unix.EEXIST || try == 10 {
-			return err
-		}
-		there = true
-	}
+		defer unix.Close(fd)
+		return w.fill(fd, f)
+	})
 }
 
 // fill gives an empty file content, owner, mode, xattrs and times.

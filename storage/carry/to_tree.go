@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"path"
 	"strings"
 
@@ -37,6 +36,11 @@ type Place struct {
 	Loose bool
 	// Capabilities tells whether the capabilities of executables come along.
 	Capabilities bool
+	// Setuid keeps the set-user-ID and set-group-ID bits of files also where their owners are not recorded:
+	// there they would run as whoever the copy makes their owner.
+	Setuid bool
+	// Home, when not 0, is a directory that what is written to Dir ends up in, on another filesystem.
+	Home int
 	// Carried, when not nil, is told how much was done, in bytes as a tar has them.
 	Carried func(n int64)
 	// LeftOut, when not nil, is told of files that can not be made here: devices. Without it they are an
@@ -48,6 +52,12 @@ type Place struct {
 // all, where the filesystem can do that. After an error some of the files are there.
 func ToTree(p Place, from Source) error {
 	w := &writing{p: p, last: -1, content: tree.Content{}}
+	if t, ok := from.(Tree); ok {
+		if err := apart(p, t); err != nil {
+			return err
+		}
+		w.from = t.At
+	}
 	if p.Carried != nil {
 		w.content.Progress = p.Carried
 	}
@@ -55,7 +65,11 @@ func ToTree(p Place, from Source) error {
 	if err := from.Each(w.item); err != nil {
 		return err
 	}
-	return w.setTimes()
+	if err := w.setTimes(w.times.list); err != nil {
+		return err
+	}
+	w.carried(2 * block) // a tar's end
+	return nil
 }
 
 // writing is one ToTree.
@@ -66,14 +80,11 @@ type writing struct {
 	last     int
 	lastName string
 	recorded bool // of last
-	times    []dirTime
+	times    times
+	from     string // path of the tree that is read
+	way      way
 	plain    bool // the filesystem makes no nameless files
 	buf      []byte
-}
-
-type dirTime struct {
-	rel  string
-	time unix.Timespec
 }
 
 func (w *writing) forget() {
@@ -86,8 +97,12 @@ func (w *writing) forget() {
 func (w *writing) item(i *Item) error {
 	w.carried(block)
 	rel := path.Join(w.p.Name, i.Rel)
-	if rel == "" || rel == "." {
-		return nil // the place itself
+	if rel == "" || rel == "." { // the place itself
+		var st unix.Stat_t
+		if err := unix.Fstat(w.p.Dir, &st); err != nil {
+			return err
+		}
+		return w.descend(i, inode{st.Dev, st.Ino})
 	}
 	at, err := w.parent(rel)
 	if err != nil {
@@ -198,6 +213,9 @@ func (w *writing) wayIn(dir string) (int, error) {
 
 // own gives an open file its owner and permissions.
 func (w *writing) own(fd int, rel string, a ownership.Attr) error {
+	if !w.recorded && !w.p.Setuid && a.Mode&unix.S_IFMT != unix.S_IFDIR {
+		a.Mode &^= unix.S_ISUID | unix.S_ISGID
+	}
 	if w.p.Owners != nil && (w.p.Owners.Native || w.recorded) {
 		return explained(w.p.Owners.SetOpen(fd, rel, a), a)
 	}
@@ -221,38 +239,20 @@ func (w *writing) make(f target, there bool) error {
 	case f.kind() == unix.S_IFREG:
 		return w.regular(f, there)
 	case f.kind() == unix.S_IFLNK:
-		if err := w.room(f, there); err != nil {
-			return err
-		}
-		if err := unix.Symlinkat(f.Link, f.at, f.name); err != nil {
-			return err
-		}
-		if w.p.Owners != nil {
-			if err := w.p.Owners.Set(f.at, f.name, path.Join(w.p.Path, f.rel), f.Attr); err != nil {
-				return explained(err, f.Attr)
+		return w.replacing(f, there, func(name, rel string) error {
+			if err := unix.Symlinkat(f.Link, f.at, name); err != nil {
+				return err
 			}
-		}
+			if w.p.Owners != nil {
+				if err := w.p.Owners.Set(f.at, name, rel, f.Attr); err != nil {
+					return explained(err, f.Attr)
+				}
+			}
+			return setTime(f.at, name, f.Time)
+		})
 	default:
-		if done, err := w.node(f, there); !done || err != nil {
-			return err
-		}
+		return w.node(f, there)
 	}
-	return setTime(f.at, f.name, f.Time)
-}
-
-// room removes the file that f replaces.
-func (w *writing) room(f target, there bool) error {
-	if !there {
-		return nil
-	}
-	err := unix.Unlinkat(f.at, f.name, 0)
-	if err == unix.ENOENT {
-		return nil
-	}
-	if err == nil && w.p.Owners != nil {
-		w.p.Owners.Forget(path.Join(w.p.Path, f.rel))
-	}
-	return err
 }
 
 func (w *writing) directory(f target, there bool) error {
@@ -266,12 +266,20 @@ func (w *writing) directory(f target, there bool) error {
 		return err
 	}
 	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if err := w.descend(f.Item, inode{st.Dev, st.Ino}); err != nil {
+		return err
+	}
 	if err := w.own(fd, path.Join(w.p.Path, f.rel), f.Attr); err != nil {
 		return err
 	}
-	// What comes after may change it again: last of all.
-	w.times = append(w.times, dirTime{f.rel, f.Time})
-	return w.xattrs(fd, f.Item)
+	if err := w.xattrs(fd, f.Item); err != nil {
+		return err
+	}
+	return w.keep(f.rel, f.Time)
 }
 
 // hardlink makes one more name for a file of the same source. Owner, mode and xattrs are the file's.
@@ -297,61 +305,48 @@ func (w *writing) hardlink(f target, there bool) error {
 	if there && unix.Fstatat(f.at, f.name, &own, unix.AT_SYMLINK_NOFOLLOW) == nil && own.Dev == st.Dev && own.Ino == st.Ino {
 		return nil // it has both names already
 	}
-	if err := w.room(f, there); err != nil {
-		return err
-	}
-	if err := unix.Linkat(dir, path.Base(first), f.at, f.name, 0); err != nil {
+	err = w.replacing(f, there, func(name, _ string) error {
+		return unix.Linkat(dir, path.Base(first), f.at, name, 0)
+	})
+	if err != nil {
 		return fmt.Errorf("hard link to %q: %w", printable(f.Same), err)
 	}
 	return nil
 }
 
-// node makes a FIFO or a device; false when this place can have none and that was told.
-func (w *writing) node(f target, there bool) (done bool, err error) {
-	recorded := w.p.Owners != nil && (!w.p.Owners.Userns || w.recorded)
-	if f.Attr.IsDevice() && !recorded && w.p.Owners != nil {
+// node makes a FIFO or a device, or tells that this place can have none.
+func (w *writing) node(f target, there bool) error {
+	var err error
+	if f.Attr.IsDevice() && w.p.Owners != nil && w.p.Owners.Userns && !w.recorded {
 		err = unix.EPERM
 	} else {
-		if there && f.Attr.IsDevice() && w.p.Owners == nil {
-			err = w.probe(f) // before what is there makes room for nothing
-		}
-		if err == nil {
-			if err = w.room(f, there); err != nil {
-				return false, err
+		err = w.replacing(f, there, func(name, rel string) error {
+			var err error
+			if w.p.Owners != nil {
+				err = explained(w.p.Owners.Mknod(f.at, name, rel, f.Attr), f.Attr)
+			} else if err = unix.Mknodat(f.at, name, f.Attr.Mode&^0o7777|0o600, int(f.Attr.Rdev)); err == nil {
+				err = chmodNode(f.at, name, f.Attr)
 			}
-		}
-		if err != nil {
-			// told below
-		} else if w.p.Owners != nil {
-			err = explained(w.p.Owners.Mknod(f.at, f.name, path.Join(w.p.Path, f.rel), f.Attr), f.Attr)
-		} else if err = unix.Mknodat(f.at, f.name, f.Attr.Mode&^0o7777|0o600, int(f.Attr.Rdev)); err == nil {
-			err = chmodNode(f)
-		}
+			if err != nil {
+				return err
+			}
+			return setTime(f.at, name, f.Time)
+		})
 	}
 	if errors.Is(err, unix.EPERM) && f.Attr.IsDevice() {
 		err = fmt.Errorf("only root can make a device there: %w", unix.EPERM)
 		if w.p.LeftOut != nil && f.Item.Rel != "" {
 			w.p.LeftOut(f.rel, err)
-			return false, nil
+			return nil
 		}
 	}
-	return err == nil, err
-}
-
-// probe finds out whether a device like f can be made where f is to be.
-func (w *writing) probe(f target) error {
-	name := fmt.Sprintf(".dhow-%016x", rand.Uint64())
-	err := unix.Mknodat(f.at, name, f.Attr.Mode&^0o7777|0o600, int(f.Attr.Rdev))
-	if err != nil {
-		return err
-	}
-	return unix.Unlinkat(f.at, name, 0)
+	return err
 }
 
 // chmodNode gives a FIFO or device its permissions, and nothing that has taken its place: a symlink there
 // would lead chmod(2) anywhere.
-func chmodNode(f target) error {
-	fd, err := unix.Openat(f.at, f.name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+func chmodNode(at int, name string, a ownership.Attr) error {
+	fd, err := unix.Openat(at, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -360,10 +355,10 @@ func chmodNode(f target) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	if st.Mode&unix.S_IFMT != f.Attr.Mode&unix.S_IFMT {
+	if st.Mode&unix.S_IFMT != a.Mode&unix.S_IFMT {
 		return fmt.Errorf("something else has taken its place: %w", unix.EBUSY)
 	}
-	return unix.Chmod(procFD(fd), f.Attr.Mode&0o7777)
+	return unix.Chmod(procFD(fd), a.Mode&0o7777)
 }
 
 func (w *writing) xattrs(fd int, i *Item) error {
@@ -377,26 +372,6 @@ func (w *writing) xattrs(fd int, i *Item) error {
 			return fmt.Errorf("setting %s: %w", x.Name, err)
 		}
 	}
-	return nil
-}
-
-func setTime(at int, name string, t unix.Timespec) error {
-	return unix.UtimesNanoAt(at, name, []unix.Timespec{t, t}, unix.AT_SYMLINK_NOFOLLOW)
-}
-
-// setTimes sets the times of the directories, the deepest first. One that has gone meanwhile is no matter.
-func (w *writing) setTimes() error {
-	for i := len(w.times) - 1; i >= 0; i-- {
-		d := w.times[i]
-		at, err := w.parent(d.rel)
-		if err == nil {
-			err = setTime(at, path.Base(d.rel), d.time)
-		}
-		if err != nil && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("setting the time of %q: %w", w.shown(d.rel), err)
-		}
-	}
-	w.carried(2 * block) // a tar's end
 	return nil
 }
 

@@ -252,8 +252,13 @@ func (c *container) recordStart(pid int) error {
 	if err != nil {
 		return fmt.Errorf("recording the start: %w", err)
 	}
+	monitor := os.Getpid()
+	own, err := record.StartTime(monitor)
+	if err != nil {
+		return fmt.Errorf("recording the start: %w", err)
+	}
 	c.started = record.State{
-		Status: record.Running, Pid: pid, StartTime: start, Monitor: os.Getpid(), Started: time.Now().UTC(),
+		Status: record.Running, Pid: pid, StartTime: start, Monitor: monitor, MonitorStart: own, Started: time.Now().UTC(),
 		Ports: c.bindings(), Restarts: c.restarts,
 	}
 	c.noteCgroup(pid)
@@ -323,7 +328,7 @@ func (c *container) end(status int) error {
 	}
 	s := c.started
 	s.Status, s.ExitCode, s.Finished, s.Pid, s.StartTime, s.Monitor, s.Ports = record.Exited, status, time.Now().UTC(), 0, 0, 0, nil
-	s.Cgroup, s.OOMKilled = "", oom
+	s.Cgroup, s.OOMKilled, s.MonitorStart = "", oom, 0
 	s.Stopped = c.stopped
 	return errors.Join(err, c.entry.SetState(s), c.entry.Close())
 }

@@ -28,8 +28,8 @@ type held struct{ p *post }
 // Signal sends a signal to the payload. One that ends it for good also ends its being started again, as
 // docker has it.
 func (h *held) Signal(sig unix.Signal, stop bool) error {
-	c := h.p.current()
-	if c == nil {
+	l := h.p.current()
+	if l == nil {
 		if stop = stop || h.p.ends(sig); stop {
 			h.p.dismiss()
 		}
@@ -38,43 +38,43 @@ func (h *held) Signal(sig unix.Signal, stop bool) error {
 	if stop || h.p.ends(sig) {
 		h.p.dismiss()
 	}
-	err := c.box.Signal(sig)
+	err := l.box.Signal(sig)
 	if err == nil {
-		c.noteSignal(sig)
+		l.noteSignal(sig)
 	}
 	return err
 }
 
 // Resize gives the payload's terminal a size.
 func (h *held) Resize(width, height uint16) error {
-	c := h.p.current()
-	if c == nil {
+	l := h.p.current()
+	if l == nil {
 		return nil
 	}
-	c.note("resize", "height", strconv.Itoa(int(height)), "width", strconv.Itoa(int(width)))
-	return c.box.Resize(width, height)
+	l.note("resize", "height", strconv.Itoa(int(height)), "width", strconv.Itoa(int(width)))
+	return l.box.Resize(width, height)
 }
 
 // Processes are those in the container.
 func (h *held) Processes() ([]int, error) {
-	c := h.p.current()
-	if c == nil {
+	l := h.p.current()
+	if l == nil {
 		return nil, h.p.resting()
 	}
-	return c.box.Processes()
+	return l.box.Processes()
 }
 
 // Root opens the payload's root directory. The payload is asked for after the door to it was opened: a
 // number that was given to another process meanwhile opens nothing.
 func (h *held) Root() (*os.File, error) {
-	c := h.p.current()
-	if c == nil {
+	l := h.p.current()
+	if l == nil {
 		return nil, h.p.resting()
 	}
-	pid := c.box.Pid()
+	pid := l.box.Pid()
 	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err == nil {
-		if err = c.box.Signal(0); err == nil {
+		if err = l.box.Signal(0); err == nil {
 			return os.NewFile(uintptr(fd), "root"), nil
 		}
 		unix.Close(fd)
@@ -97,24 +97,24 @@ func (c coded) Unwrap() error { return c.error }
 // Exec starts a further process with the container's configuration, as docker exec does: variables are
 // added to the container's, user and directory replace them.
 func (h *held) Exec(_ context.Context, e monitor.Exec, files [3]*os.File, width, height uint16) (monitor.Process, error) {
-	c := h.p.current()
-	if c == nil {
+	l := h.p.current()
+	if l == nil {
 		return nil, h.p.resting()
 	}
-	j, err := h.join(c, e, files, width, height)
+	j, err := h.join(l, e, files, width, height)
 	if err != nil {
 		return nil, err
 	}
 	id := record.NewID()
 	did := ": " + strings.Join(e.Args, " ")
-	c.journal().Add(event.Container(c.entry.Container, "exec_create"+did, "execID", id),
-		event.Container(c.entry.Container, "exec_start"+did, "execID", id))
-	return &execution{Joined: j, c: c, id: id}, nil
+	l.journal().Add(event.Container(l.record, "exec_create"+did, "execID", id),
+		event.Container(l.record, "exec_start"+did, "execID", id))
+	return &execution{Joined: j, l: l, id: id}, nil
 }
 
 // join is Exec without a word to others.
-func (h *held) join(c *container, e monitor.Exec, files [3]*os.File, width, height uint16) (*sandbox.Joined, error) {
-	w := c.w.Wishes
+func (h *held) join(l *live, e monitor.Exec, files [3]*os.File, width, height uint16) (*sandbox.Joined, error) {
+	w := l.wishes
 	w.EntrypointSet, w.Entrypoint, w.Args = true, nil, e.Args
 	w.Env = append(append([]string(nil), w.Env...), e.Env...)
 	w.Init, w.Terminal, w.Mounts, w.Devices = false, e.Terminal, nil, nil
@@ -126,22 +126,25 @@ func (h *held) join(c *container, e monitor.Exec, files [3]*os.File, width, heig
 		w.User = e.User
 	}
 	if e.Privileged && !w.Privileged {
-		if c.o.Mapping.Kind == idmap.Single {
+		if l.mapping.Kind == idmap.Single {
 			return nil, coded{errors.New("exec --privileged needs subordinate ids: a single user's container has one set of capabilities"), 125}
 		}
 		w.CapAdd, w.CapDrop = []string{"ALL"}, nil
 	}
-	host := spec.Host{ID: c.entry.ID, Mapping: c.o.Mapping, Rootfs: c.work.Merged()}
+	host := spec.Host{ID: l.record.ID, Mapping: l.mapping, Rootfs: l.root}
 	if w.HostNetwork || w.HostUTS {
 		host.Hostname, _ = os.Hostname()
 	}
-	s, p, err := spec.Make(specImage(c.img.Config), w, host)
+	s, p, err := spec.Make(specImage(l.image.Config), w, host)
+	if err != nil && h.p.current() != l { // it has ended, and its filesystem may be gone
+		return nil, fmt.Errorf("starting a process: %w", os.ErrProcessDone)
+	}
 	if err != nil {
 		return nil, coded{err, 126}
 	}
 	h.p.joining.Lock()
 	defer h.p.joining.Unlock()
-	j, err := c.box.Exec(sandbox.ExecRequest{
+	j, err := l.box.Exec(sandbox.ExecRequest{
 		Process: s.Process, UID: p.UID, GID: p.GID, Groups: p.Groups,
 		Stdio: sandbox.Stdio{
 			In: files[0], Out: files[1], Err: files[2], Owned: true,
@@ -178,14 +181,14 @@ func (h *held) Spawn(args []string, files []*os.File) error {
 // execution is a further process whose end is noted.
 type execution struct {
 	*sandbox.Joined
-	c  *container
+	l  *live
 	id string
 }
 
 func (e *execution) Wait() (int, error) {
 	status, err := e.Joined.Wait()
 	if err == nil {
-		e.c.note("exec_die", "execID", e.id, "exitCode", strconv.Itoa(status))
+		e.l.note("exec_die", "execID", e.id, "exitCode", strconv.Itoa(status))
 	}
 	return status, err
 }

@@ -239,7 +239,7 @@ func (c *container) failed(cause error) error {
 	case s.Active(), s.Status == "":
 		s = record.State{Status: record.Created}
 	}
-	s.Error, s.ExitCode, s.Pid, s.StartTime, s.Monitor = cause.Error(), 125, 0, 0, 0
+	s.Error, s.ExitCode, s.Pid, s.StartTime, s.Monitor, s.MonitorStart = cause.Error(), 125, 0, 0, 0, 0
 	var start *sandbox.StartError
 	if errors.As(cause, &start) {
 		s.ExitCode = start.Status

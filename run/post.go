@@ -20,7 +20,7 @@ type post struct {
 	joining sync.Mutex // held while a process is added
 
 	mu        sync.Mutex
-	running   *container // nil between two runs
+	running   *live // nil between two runs
 	name      string
 	stop      string        // the container's own stop signal, "" for none
 	dismissed chan struct{} // closed by dismiss
@@ -28,17 +28,17 @@ type post struct {
 	probe     func() // ends the probes of the present run and waits for that
 }
 
-// current is the container while it runs.
-func (p *post) current() *container {
+// current is the run that goes on.
+func (p *post) current() *live {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.running
 }
 
-func (p *post) set(c *container) {
+func (p *post) set(l *live) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running = c
+	p.running = l
 }
 
 // dismiss says that the container is not to be started again.
@@ -77,7 +77,7 @@ func (p *post) open(c *container) (err error) {
 func (p *post) serve(c *container, s *service) {
 	p.door.SetHub(s.hub, "the container has the streams of the command that started it and can not be attached to")
 	first := p.door.Idle == nil
-	p.set(c)
+	p.set(c.live())
 	if first {
 		p.door.Idle = func() { time.AfterFunc(time.Second, release) }
 		go p.door.Serve(&held{p: p})

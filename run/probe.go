@@ -25,10 +25,10 @@ func (p *post) watchHealth(c *container) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	p.probe = func() { cancel(); <-done }
-	started := c.started.Started
+	started, dir := c.started.Started, c.entry.Dir()
+	h, l := &held{p: p}, c.live()
 	go func() {
 		defer close(done)
-		h := &held{p: p}
 		for {
 			timer := time.NewTimer(check.Wait(state, time.Since(started)))
 			select {
@@ -38,15 +38,15 @@ func (p *post) watchHealth(c *container) {
 			case <-timer.C:
 			}
 			// One after the other: a probe that takes long delays the next.
-			r := h.probe(ctx, c, args, check.Limit())
+			r := h.probe(ctx, l, args, check.Limit())
 			if ctx.Err() != nil {
 				return // it ended with the container
 			}
 			before := state.Status
 			state = check.Add(state, r, started)
-			_ = health.Write(c.entry.Dir(), state)
+			_ = health.Write(dir, state)
 			if state.Status != before {
-				c.note("health_status: " + state.Status)
+				l.note("health_status: " + state.Status)
 			}
 			if check.Wait(state, time.Since(started)) >= time.Second {
 				release()
@@ -57,7 +57,7 @@ func (p *post) watchHealth(c *container) {
 
 // probe runs one probe. When its time is over it is killed with what it has started, as far as that
 // stayed in its group of processes: nothing piles up.
-func (h *held) probe(ctx context.Context, c *container, args []string, limit time.Duration) health.Result {
+func (h *held) probe(ctx context.Context, l *live, args []string, limit time.Duration) health.Result {
 	r := health.Result{Start: time.Now(), ExitCode: health.Failed}
 	fail := func(err error) health.Result {
 		r.End, r.Output = time.Now(), err.Error()
@@ -68,7 +68,7 @@ func (h *held) probe(ctx context.Context, c *container, args []string, limit tim
 		return fail(err)
 	}
 	defer out.Close()
-	j, err := h.join(c, monitor.Exec{Args: args}, [3]*os.File{nil, w, w}, 0, 0)
+	j, err := h.join(l, monitor.Exec{Args: args}, [3]*os.File{nil, w, w}, 0, 0)
 	w.Close()
 	if err != nil {
 		if code, ok := err.(interface{ ExitCode() int }); ok {

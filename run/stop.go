@@ -121,8 +121,9 @@ func End(ctx context.Context, b record.Book, f record.Found) error {
 	return nil
 }
 
-// killMonitor kills the monitor. The lock being held is the proof that the pid is still the monitor's,
-// so it is looked at once more when the process is in hand.
+// killMonitor kills the monitor, and nobody who was given its number: the descriptor is opened first, and
+// what the number names after that has the monitor's start time or is somebody else (record.State.Alive).
+// Where that was not noted the lock, which is held, has to do as proof.
 func killMonitor(b record.Book, f record.Found) error {
 	if f.State.Monitor <= 0 {
 		return nil
@@ -135,8 +136,13 @@ func killMonitor(b record.Book, f record.Found) error {
 		return fmt.Errorf("killing container %q: %w", f.Name, err)
 	}
 	defer unix.Close(fd)
+	if f.State.MonitorStart != 0 {
+		if now, err := record.StartTime(f.State.Monitor); err != nil || now != f.State.MonitorStart {
+			return nil
+		}
+	}
 	again, err := b.Find(f.ID)
-	if err != nil || !again.State.Active() || again.State.Monitor != f.State.Monitor {
+	if err != nil || !again.State.Active() || again.State.Monitor != f.State.Monitor || again.State.MonitorStart != f.State.MonitorStart {
 		return nil
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {

@@ -119,13 +119,15 @@ type State struct {
 	Pid    int    `json:"pid,omitempty"` // of the container's first process, on the host
 	// StartTime is the kernel's start time of Pid in clock ticks since boot (proc_pid_stat(5), field
 	// 22): with it a reused pid is told from the container's.
-	StartTime uint64    `json:"startTime,omitempty"`
-	Monitor   int       `json:"monitor,omitempty"` // pid of the dhow process
-	Started   time.Time `json:"started,omitzero"`
-	Finished  time.Time `json:"finished,omitzero"`
-	ExitCode  int       `json:"exitCode"`
-	Error     string    `json:"error,omitempty"`     // why it could not be started
-	OOMKilled bool      `json:"oomKilled,omitempty"` // the kernel killed a process of it because its memory was used up
+	StartTime uint64 `json:"startTime,omitempty"`
+	Monitor   int    `json:"monitor,omitempty"` // pid of the dhow process
+	// MonitorStart is the start time of Monitor, as StartTime; 0 when it was not noted.
+	MonitorStart uint64    `json:"monitorStart,omitempty"`
+	Started      time.Time `json:"started,omitzero"`
+	Finished     time.Time `json:"finished,omitzero"`
+	ExitCode     int       `json:"exitCode"`
+	Error        string    `json:"error,omitempty"`     // why it could not be started
+	OOMKilled    bool      `json:"oomKilled,omitempty"` // the kernel killed a process of it because its memory was used up
 	// Cgroup is the container's control group while it runs (rootless/cgroup), empty when it has none.
 	Cgroup string `json:"cgroup,omitempty"`
 	// Paused says that the group is frozen. It is read from the kernel, not from the record.

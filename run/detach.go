@@ -210,7 +210,7 @@ func (h handover) spawn(e *record.Entry, files []*os.File) (*os.Process, error) 
 // monitorEnv is the part of the environment a monitor has use for. The rest may hold secrets, which
 // have no business in a process that lives for weeks.
 func monitorEnv(env []string) []string {
-	out := []string{"GOMAXPROCS=1", "GOGC=25"}
+	out := []string{"GOMAXPROCS=1", "GOGC=400", "GODEBUG=memprofilerate=0"}
 	for _, kv := range env {
 		name, _, _ := strings.Cut(kv, "=")
 		switch name {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/run/idle"
 	"github.com/dhow-containers/dhow/run/monitor"
 	"github.com/dhow-containers/dhow/run/record"
 )
@@ -79,7 +80,7 @@ func (p *post) serve(c *container, s *service) {
 	first := p.door.Idle == nil
 	p.set(c.live())
 	if first {
-		p.door.Idle = func() { time.AfterFunc(time.Second, release) }
+		p.door.Idle = func() { time.AfterFunc(time.Second, idle.Now) }
 		go p.door.Serve(&held{p: p})
 	}
 	if s.hub == nil {
@@ -126,7 +127,7 @@ func (p *post) close() error {
 // keep waits for the end of the payload, and starts it again as long as the container's policy says so.
 func (p *post) keep(c *container, s *service) error {
 	back := record.Backoff{Policy: c.entry.Restart}
-	go slim()
+	go idle.Keep()
 	// Those who are attached read to the end; the container's end is noted by then and waits for nobody.
 	defer func() {
 		if s != nil && s.hub != nil {
@@ -154,7 +155,7 @@ func (p *post) keep(c *container, s *service) error {
 		if p.isDismissed() { // while it was being started
 			_ = c.box.Signal(unix.SIGKILL)
 		}
-		time.AfterFunc(2*time.Second, release)
+		time.AfterFunc(2*time.Second, idle.Now)
 	}
 }
 

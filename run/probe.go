@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/run/health"
+	"github.com/dhow-containers/dhow/run/idle"
 	"github.com/dhow-containers/dhow/run/monitor"
 )
 
@@ -49,7 +50,7 @@ func (p *post) watchHealth(c *container) {
 				l.note("health_status: " + state.Status)
 			}
 			if check.Wait(state, time.Since(started)) >= time.Second {
-				release()
+				idle.Now()
 			}
 		}
 	}()

@@ -1,0 +1,16 @@
+/* What idle.go orders of the thread in idle.c. */
+#include <time.h>
+
+#define IDLE_AREAS 64
+
+struct idle_order {
+	long fd; /* an eventfd: written to when the rest is filled in */
+	struct timespec pause[3];
+	unsigned long n;
+	struct {
+		unsigned long from, size;
+		long advice; /* madvise(2) */
+	} area[IDLE_AREAS];
+};
+
+struct idle_order *idle_start(void); /* NULL when the host forbids it */

@@ -3,6 +3,7 @@
 # make demo   a Dockerfile built and run as you, from a bare checkout
 # make apps   PostgreSQL, less, nginx … from Debian's packages, used as each kind of user (slow; a mirror)
 # make vm-test   limits, pause and stats in a virtual machine, which has the control groups for them
+# make bench  the promises about speed, beside podman, buildah, crun and runc (LINES=run,exec some, QUICK=1 a try); see tests/bench
 # make lint   what .ci/run checks besides the tests
 GO      ?= go
 PREFIX  ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
@@ -19,7 +20,7 @@ LDFLAGS := -s -w -buildid= -linkmode external -extldflags "-static -Wl,--build-i
 
 export CGO_ENABLED = 1
 
-.PHONY: all tools userland test vm-test demo apps lint install clean bin/dhow
+.PHONY: all tools userland test bench vm-test demo apps lint install clean bin/dhow
 all: bin/dhow
 
 bin/dhow: tools
@@ -32,6 +33,10 @@ userland:
 
 test: bin/dhow userland
 	$(GO) test -json -tags '$(TAGS)' -timeout 25m ./... | $(GO) run ./tests/report
+
+bench: bin/dhow userland
+	@$(GO) build -tags '$(TAGS)' -o bin/bench ./tests/bench
+	@DHOW_BENCH_OUT=$${DHOW_BENCH_OUT:-docs} bin/bench
 
 vm-test: bin/dhow
 	sh tests/vm/run.sh

@@ -30,7 +30,7 @@ func (s *Store) PushList(ctx context.Context, name, dest string, o PushOptions, 
 	if dest == "" {
 		dest = l.Name
 	}
-	remote, sys, done, err := s.remote(dest, "", o.Auth, o.Insecure)
+	ctx, remote, sys, done, err := s.remote(ctx, dest, "", o.Auth, o.Insecure, registry.Sending)
 	if err != nil {
 		return "", err
 	}
@@ -86,7 +86,7 @@ func (s *Store) pushEntry(ctx context.Context, e ListEntry, remote reference.Nam
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
-	from, as, closeSource, err := s.entrySource(e, o)
+	from, as, closeSource, err := s.entrySource(ctx, e, o)
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
@@ -127,10 +127,10 @@ func (e entryOrigin) policy() (*signature.PolicyContext, error) {
 }
 
 // entrySource finds the image of an entry, in the store or at its registry.
-func (s *Store) entrySource(e ListEntry, o PushOptions) (types.ImageReference, entryOrigin, func(), error) {
+func (s *Store) entrySource(ctx context.Context, e ListEntry, o PushOptions) (types.ImageReference, entryOrigin, func(), error) {
 	nothing := func() {}
 	if e.Image == "" {
-		name, sys, done, err := s.remote(e.Ref, "", o.Auth, o.Insecure)
+		_, name, sys, done, err := s.remote(ctx, e.Ref, "", o.Auth, o.Insecure, registry.Sending)
 		if err != nil {
 			return nil, entryOrigin{}, nil, err
 		}

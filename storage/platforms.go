@@ -37,7 +37,7 @@ func (s *Store) PullAll(ctx context.Context, ref string, o PullOptions) (Image, 
 	if _, err := s.library(); err != nil {
 		return Image{}, err
 	}
-	name, sys, done, err := s.remote(ref, "", o.Auth, o.Insecure)
+	ctx, name, sys, done, err := s.remote(ctx, ref, "", o.Auth, o.Insecure, registry.Receiving)
 	if err != nil {
 		return Image{}, err
 	}

@@ -13,12 +13,13 @@ import (
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/copy"
 	imagelib "go.podman.io/image/v5/image"
-	"go.podman.io/image/v5/manifest"
+	imagemanifest "go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/pkg/blobinfocache"
 	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/types"
 
 	"github.com/dhow-containers/dhow/storage/image"
+	"github.com/dhow-containers/dhow/storage/manifest"
 	"github.com/dhow-containers/dhow/storage/progress"
 	"github.com/dhow-containers/dhow/storage/reference"
 	"github.com/dhow-containers/dhow/storage/registry"
@@ -68,7 +69,7 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Image, err
 	if _, err := s.sweepPartials(false); err != nil {
 		return Image{}, err
 	}
-	name, sys, done, err := s.remote(ref, o.Platform, o.Auth, o.Insecure)
+	ctx, name, sys, done, err := s.remote(ctx, ref, o.Platform, o.Auth, o.Insecure, registry.Receiving)
 	if err != nil {
 		return Image{}, err
 	}
@@ -128,19 +129,29 @@ func (s *Store) pull(ctx context.Context, policy *signature.PolicyContext, sys *
 	if err != nil {
 		return Image{}, err
 	}
-	if m := manifest.NormalizedMIMEType(mime); m == manifest.DockerV2Schema1MediaType || m == manifest.DockerV2Schema1SignedMediaType {
+	if m := imagemanifest.NormalizedMIMEType(mime); m == imagemanifest.DockerV2Schema1MediaType || m == imagemanifest.DockerV2Schema1SignedMediaType {
 		return s.pullOld(ctx, policy, sys, from, to, say)
+	}
+	blobs, err := manifest.ParseBlobs(raw)
+	if err != nil {
+		return Image{}, err
 	}
 	whole, err := imagelib.FromUnparsedImage(ctx, sys, one)
 	if err != nil {
 		return Image{}, err
 	}
-	if t := whole.ConfigInfo().MediaType; t != imgspecv1.MediaTypeImageConfig && t != manifest.DockerV2Schema2ConfigMediaType && t != "" {
+	if t := whole.ConfigInfo().MediaType; t != imgspecv1.MediaTypeImageConfig && t != imagemanifest.DockerV2Schema2ConfigMediaType && t != "" {
 		return Image{}, fmt.Errorf("that is no container image: its config is of type %s", t)
+	}
+	if err := onlyLayers(blobs[1:]); err != nil {
+		return Image{}, err
 	}
 	rawConfig, err := whole.ConfigBlob(ctx)
 	if err != nil {
 		return Image{}, err
+	}
+	if size := blobs[0].Size; size != int64(len(rawConfig)) {
+		return Image{}, fmt.Errorf("the image is inconsistent: its config has %d bytes, its manifest says %d", len(rawConfig), size)
 	}
 	config, err := image.Parse(rawConfig)
 	if err != nil {
@@ -180,6 +191,20 @@ func (s *Store) pull(ctx context.Context, policy *signature.PolicyContext, sys *
 	return img, errors.Join(a.settled(), s.noteBlobs(arrivedBlobs(a.diffs, layers)))
 }
 
+// onlyLayers refuses what is no layer, or none that can be read. Layers that the store has are not looked
+// at again.
+func onlyLayers(blobs []imgspecv1.Descriptor) error {
+	for _, l := range blobs {
+		switch {
+		case strings.HasSuffix(l.MediaType, "+encrypted"):
+			return fmt.Errorf("layer %s is encrypted: that is not supported", shortDigest(l.Digest))
+		case !strings.HasPrefix(l.MediaType, "application/vnd.oci.image.layer.") && !strings.HasPrefix(l.MediaType, "application/vnd.docker.image.rootfs."):
+			return fmt.Errorf("layer %s is of type %q, which is no layer's", shortDigest(l.Digest), l.MediaType)
+		}
+	}
+	return nil
+}
+
 // domainOf is the registry of a full name.
 func domainOf(name string) string {
 	domain, _, _ := strings.Cut(name, "/")
@@ -213,11 +238,11 @@ func instance(ctx context.Context, sys *types.SystemContext, src types.ImageSour
 	if err != nil {
 		return nil, "", err
 	}
-	sum, err := manifest.Digest(raw)
-	if err != nil || !manifest.MIMETypeIsMultiImage(mime) {
+	sum, err := imagemanifest.Digest(raw)
+	if err != nil || !imagemanifest.MIMETypeIsMultiImage(mime) {
 		return top, sum, err
 	}
-	list, err := manifest.ListFromBlob(raw, mime)
+	list, err := imagemanifest.ListFromBlob(raw, mime)
 	if err != nil {
 		return nil, "", fmt.Errorf("reading the list of images: %w", err)
 	}
@@ -234,9 +259,6 @@ const parallelLayers = 6
 // layers brings the layers of an image, base first, as far as they are missing.
 func (f *fetcher) layers(ctx context.Context, infos []types.BlobInfo, a *arrival) error {
 	for _, info := range infos {
-		if strings.HasSuffix(info.MediaType, "+encrypted") {
-			return fmt.Errorf("layer %s is encrypted: that is not supported", shortDigest(info.Digest))
-		}
 		f.say.Emit(progress.Event{ID: info.Digest.String(), Name: shortDigest(info.Digest), State: progress.Waiting, Total: max(info.Size, 0)})
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

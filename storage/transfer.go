@@ -73,16 +73,18 @@ func (s *Store) configuredName(name string) (reference.Name, bool) {
 	return full, err == nil && full != plain
 }
 
-// remote resolves a name and makes the context its registry is reached with.
-func (s *Store) remote(ref, platform string, auth *Credentials, insecure bool) (reference.Name, *types.SystemContext, func(), error) {
+// remote resolves a name and makes the context its registry is reached with. What the registry answers
+// goes on under the context.Context it gives, which ends with done, or when memory grows by so much.
+func (s *Store) remote(ctx context.Context, ref, platform string, auth *Credentials, insecure bool, memory uint64) (context.Context, reference.Name, *types.SystemContext, func(), error) {
 	quiet()
 	if err := os.MkdirAll(s.tmpDir(), 0o700); err != nil {
-		return reference.Name{}, nil, nil, err
+		return ctx, reference.Name{}, nil, nil, err
 	}
 	set := s.settings()
+	set.Canceled = ctx.Done()
 	name, err := reference.Parse(ref)
 	if err != nil {
-		return reference.Name{}, nil, nil, err
+		return ctx, reference.Name{}, nil, nil, err
 	}
 	if reference.IsShort(ref) {
 		if full, ok := s.configuredName(ref); ok {
@@ -95,13 +97,14 @@ func (s *Store) remote(ref, platform string, auth *Credentials, insecure bool) (
 	}
 	sys, done, err := set.Context(a)
 	if err != nil {
-		return name, nil, nil, err
+		return ctx, name, nil, nil, err
 	}
 	if err := registry.Allowed(sys, name); err != nil {
 		done()
-		return name, nil, nil, fmt.Errorf("%s: %w", reference.Familiar(name.String()), err)
+		return ctx, name, nil, nil, fmt.Errorf("%s: %w", reference.Familiar(name.String()), err)
 	}
-	return name, sys, done, nil
+	ctx, calm := registry.Bounded(ctx, memory)
+	return ctx, name, sys, func() { calm(); done() }, nil
 }
 
 // quiet keeps the libraries from writing to stderr: what matters comes back as an error.
@@ -115,9 +118,29 @@ func dockerReference(name reference.Name) (types.ImageReference, error) {
 	return docker.NewReference(named)
 }
 
+// bodyStart begins what the library tells of a token server's answer it can not read: there may be a
+// token in it.
+const bodyStart = ", body start "
+
+// hushed says less than the error it is.
+type hushed struct {
+	error
+	text string
+}
+
+func (h hushed) Error() string { return h.text }
+func (h hushed) Unwrap() error { return h.error }
+
 // explainTransfer makes the one error a person caused recognisable, the context's, and drops from
 // others the library's words about its own phases.
 func explainTransfer(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, registry.ErrFlood) {
+		return cause
+	}
+	if text := err.Error(); strings.Contains(text, bodyStart) {
+		text, _, _ = strings.Cut(text, bodyStart)
+		return hushed{err, text + ")"}
+	}
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("%w (%w)", ctx.Err(), err)
 	}
@@ -141,7 +164,7 @@ const tagsTimeout = 2 * time.Minute
 
 // RemoteTags asks the registry which tags a repository has. repository is a name without a tag.
 func (s *Store) RemoteTags(ctx context.Context, repository string, auth *Credentials) ([]string, error) {
-	name, sys, done, err := s.remote(repository, "", auth, false)
+	ctx, name, sys, done, err := s.remote(ctx, repository, "", auth, false, registry.Receiving)
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"terminal":  terminalCmd,
 	"refused":   refusedCmd,
 	"sigstore":  sigstoreCmd,
+	"hostile":   hostileCmd,
 }
 
 // layersCmd is `layers IMAGE FILE`: it saves IMAGE and writes to FILE one line for each entry of each

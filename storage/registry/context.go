@@ -56,6 +56,9 @@ func (s Settings) Context(a Access) (sys *types.SystemContext, closeContext func
 		return nil, nil, err
 	}
 	sys.DockerPerHostCertDirPath = s.certsDir(a.Domain)
+	if a.Domain != "" {
+		sys.DockerProxy = a.proxyOf(sys)
+	}
 	if a.Insecure || loopback(a.Domain) {
 		sys.DockerInsecureSkipTLSVerify = types.OptionalBoolTrue
 	}

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"os/exec"
 	"regexp"
+	"time"
 )
 
 // helperExpr keeps a helper's name a name: it comes from a file others may have written.
@@ -86,20 +88,46 @@ func (s Settings) runHelper(name, action string, input []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path, action)
+	ctx, cancel := context.WithTimeout(context.Background(), helperTime)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.Canceled:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	var out bounded
+	cmd := exec.CommandContext(ctx, path, action)
 	cmd.SysProcAttr = s.AsCaller
-	cmd.Stdin = bytes.NewReader(input)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
+	cmd.Stdin, cmd.Stdout = bytes.NewReader(input), &out
+	cmd.WaitDelay = time.Second // what it has started may keep its output open
+	err = cmd.Run()
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = fmt.Errorf("it does not answer within %s", helperTime)
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case out.over:
+		err = fmt.Errorf("its answer is longer than %d bytes", maxHelperBytes)
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
+	return out.data, err
+}
+
+// helperTime is how long a helper may take, which may have to ask a person.
+const helperTime = 5 * time.Minute
+
+// bounded keeps the beginning of what is written; who writes more is told so.
+type bounded struct {
+	data []byte
+	over bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if len(b.data)+len(p) > maxHelperBytes {
+		b.over = true
+		return 0, io.ErrShortWrite
 	}
-	data, rerr := io.ReadAll(io.LimitReader(out, maxHelperBytes))
-	_, _ = io.Copy(io.Discard, out) // let it end
-	if err := cmd.Wait(); err != nil {
-		return data, err
-	}
-	return data, rerr
+	b.data = append(b.data, p...)
+	return len(p), nil
 }

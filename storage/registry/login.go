@@ -74,12 +74,17 @@ func (s Settings) Login(ctx context.Context, key, username, password string) (Ke
 // Check asks the registry of key whether it takes the account.
 func (s Settings) Check(ctx context.Context, key, username, password string) error {
 	host, _, _ := strings.Cut(key, "/")
+	ctx, calm := Bounded(ctx, Receiving)
+	defer calm()
 	sys, done, err := s.Context(Access{Domain: host, Username: username, Password: password})
 	if err != nil {
 		return err
 	}
 	defer done()
 	err = docker.CheckAuth(ctx, sys, username, password, host)
+	if errors.Is(context.Cause(ctx), ErrFlood) {
+		err = ErrFlood
+	}
 	if refused := (docker.ErrUnauthorizedForCredentials{}); errors.As(err, &refused) {
 		err = ErrCredentials
 	}

@@ -30,6 +30,8 @@ type Settings struct {
 	// AsCaller makes a child process see itself as the caller (rootless/enter.AsCaller); credential
 	// helpers look for the caller's keyring.
 	AsCaller *syscall.SysProcAttr
+	// Canceled, when it is closed, ends a credential helper that is being waited for.
+	Canceled <-chan struct{}
 }
 
 // FromEnvironment reads the settings of a process whose caller has the given uid on the host. home

@@ -172,6 +172,9 @@ func NewReader(sys *types.SystemContext, r io.Reader, dir string) (*Reader, erro
 		}
 		return readLayout(l)
 	}
+	if file, err = inflated(file, dir); err != nil {
+		return nil, fmt.Errorf("reading the archive: %w", err)
+	}
 	return readDocker(sys, file)
 }
 

@@ -1,0 +1,111 @@
+package archive
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"go.podman.io/image/v5/pkg/blobinfocache/none"
+	"go.podman.io/image/v5/types"
+)
+
+func gzipped(t testing.TB, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// saved is a docker archive of one image with one layer, which the archive has as file.
+func saved(t testing.TB, layer, file []byte) io.Reader {
+	t.Helper()
+	config := fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sha256.Sum256(layer))
+	var b bytes.Buffer
+	tw := tar.NewWriter(&b)
+	for _, f := range []struct {
+		name, content string
+	}{
+		{"config.json", config}, {"manifest.json", `[{"Config":"config.json","RepoTags":["x:1"],"Layers":["one/layer.tar"]}]`}, {"one/layer.tar", string(file)},
+	} {
+		if err := tw.WriteHeader(&tar.Header{Name: f.name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(f.content))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(tw, f.content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &b
+}
+
+// read gives the layer's bytes as the library has them.
+func read(t testing.TB, in io.Reader) ([]byte, error) {
+	t.Helper()
+	dir := t.TempDir()
+	r, err := NewReader(&types.SystemContext{BigFilesTemporaryDir: dir}, in, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	src, err := r.Images()[0].Ref.NewImage(t.Context(), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	raw, err := r.Images()[0].Ref.NewImageSource(t.Context(), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close()
+	blob, _, err := raw.GetBlob(t.Context(), src.LayerInfos()[0], none.NoCache)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	b, err := io.ReadAll(blob)
+	if names, _ := os.ReadDir(dir); len(names) != 1 {
+		t.Errorf("left %v", names)
+	}
+	return b, err
+}
+
+// TestCompressedLayers: layers may be compressed in a docker archive, whatever is done to that.
+func TestCompressedLayers(t *testing.T) {
+	layer := bytes.Repeat([]byte("layer"), 300_000)
+	for name, file := range map[string][]byte{
+		"plain": layer, "gzip": gzipped(t, layer), "members": append(gzipped(t, layer[:1000]), gzipped(t, layer[1000:])...),
+	} {
+		if got, err := read(t, saved(t, layer, file)); err != nil || !bytes.Equal(got, layer) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+	if _, err := read(t, saved(t, layer, gzipped(t, gzipped(t, layer)))); err == nil || !strings.Contains(err.Error(), "compressed twice") {
+		t.Errorf("compressed twice: %v", err)
+	}
+}
+
+// TestEmptyMembersInALayer: the library's reader calls itself for each of them. Where it is used, this
+// ends the test with a stack overflow.
+func TestEmptyMembersInALayer(t *testing.T) {
+	defer debug.SetMaxStack(debug.SetMaxStack(2 << 20))
+	layer := []byte("layer")
+	file := append(bytes.Repeat(gzipped(t, nil), 100_000), gzipped(t, layer)...)
+	if got, err := read(t, saved(t, layer, file)); err != nil || !bytes.Equal(got, layer) {
+		t.Errorf("%q, %v", got, err)
+	}
+}

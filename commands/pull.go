@@ -85,7 +85,7 @@ var errTagWithAll = &explain.Error{Text: "tag can't be used with --all-tags/-a",
 // pullOne pulls one image and prints what docker prints.
 func pullOne(c *call, s *storage.Store, name, wanted string) error {
 	quiet := c.Bool("quiet")
-	ref, err := parseReference(name)
+	ref, err := parseReference(s.Meant(name))
 	if err != nil {
 		return err
 	}

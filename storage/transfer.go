@@ -73,6 +73,15 @@ func (s *Store) configuredName(name string) (reference.Name, bool) {
 	return full, err == nil && full != plain
 }
 
+// Meant gives the name a short one stands for by registries.conf (aliases, search registries), and any
+// other as it is.
+func (s *Store) Meant(name string) string {
+	if full, ok := s.configuredName(name); ok {
+		return full.String()
+	}
+	return name
+}
+
 // remote resolves a name and makes the context its registry is reached with. What the registry answers
 // goes on under the context.Context it gives, which ends with done, or when memory grows by so much.
 func (s *Store) remote(ctx context.Context, ref, platform string, auth *Credentials, insecure bool, memory uint64) (context.Context, reference.Name, *types.SystemContext, func(), error) {

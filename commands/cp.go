@@ -84,9 +84,7 @@ func runCp(c *call) error {
 	if o.Container, err = c.container(o.Called); err != nil {
 		return err
 	}
-	if err := notRestarting(o.Container); err != nil {
-		return err
-	}
+	o.Waits = func() { c.warn("waiting for container " + o.Container.Name + ", which is restarting") }
 	shows := c.terminal()
 	if c.IsSet("quiet") {
 		shows = !c.Bool("quiet")

@@ -216,9 +216,11 @@ func links(s *storage.Store, f record.Found, layers bool) (ownership.Links, erro
 	if _, err := os.Lstat(upper); err != nil {
 		return all, nil
 	}
-	own, err := ownership.FinishUpper(upper, filepath.Join(f.Dir, "table"))
+	own, err := ownership.UpperLinks(upper, filepath.Join(f.Dir, "table"))
 	for k, v := range own {
-		all[k] = v
+		if all[k] = v; v == (ownership.Owner{}) {
+			delete(all, k)
+		}
 	}
 	return all, err
 }

@@ -32,6 +32,7 @@ type CopyOptions struct {
 	Archive         bool // keep uid and gid
 	Carried         func(n int64)
 	LeftOut         func(name string, err error)
+	Waits           func() // the container is about to be started again, which takes some time
 }
 
 // notInside is docker's word for a missing file of a container.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -58,6 +57,9 @@ func hostSide() (*side, error) {
 // stopped container with a pipe between them would wait for each other.
 const otherCopies = 10 * time.Second
 
+// longWait is how long a person waits without being told what for.
+const longWait = 2 * time.Second
+
 // containerSide is the filesystem of a container, with its mounts: as its processes see it while it runs,
 // put together from its record otherwise. A container that does not run is kept from being started
 // meanwhile.
@@ -65,21 +67,28 @@ func containerSide(ctx context.Context, o CopyOptions) (*side, error) {
 	m := o.Mapping
 	s := &side{owners: &ownership.Tree{Native: m.Native(), Userns: m.Userns()}}
 	f := o.Container
-	running := false
+	running, told := false, false
 	for begin := time.Now(); ; {
+		var err error
 		if running = f.State.Status == record.Running; running {
-			root, err := monitor.Root(f.Dir)
-			if err == nil {
+			var root *os.File
+			if root, err = monitor.Root(f.Dir); err == nil {
 				s.root = int(root.Fd())
 				s.done = append(s.done, root.Close)
 				break
 			}
-			if !errors.Is(err, monitor.ErrGone) {
+			var refused *monitor.Refusal
+			if !errors.Is(err, monitor.ErrGone) && !(errors.As(err, &refused) && refused.Between) {
 				return nil, err
 			}
+		} else if f.State.Status == record.Restarting {
+			// Its files can be reached again when it runs or has ended for good.
+			if !told && time.Since(begin) > longWait && o.Waits != nil {
+				o.Waits()
+				told = true
+			}
 		} else {
-			err := s.assemble(o, f)
-			if err == nil {
+			if err = s.assemble(o, f); err == nil {
 				break
 			}
 			err = errors.Join(err, s.Close())
@@ -96,9 +105,7 @@ func containerSide(ctx context.Context, o CopyOptions) (*side, error) {
 			return nil, context.Cause(ctx)
 		case <-time.After(20 * time.Millisecond):
 		}
-		book := Options{Dir: o.Dir}.book()
-		var err error
-		if f, err = book.Find(f.ID); err != nil {
+		if f, err = (Options{Dir: o.Dir}).book().Find(f.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -114,14 +121,38 @@ func containerSide(ctx context.Context, o CopyOptions) (*side, error) {
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
-		if !running { // else the table is the supervisor's
-			was := maps.Clone(s.owners.Links)
-			s.done = append(s.done, func() error {
-				return ownership.RecordLinks(filepath.Join(f.Dir, "upper"), filepath.Join(f.Dir, "table"), was, s.owners.Links)
-			})
+		if err := s.keepLinks(f, running); err != nil {
+			return nil, errors.Join(err, s.Close())
 		}
 	}
 	return s, nil
+}
+
+// keepLinks sees to it that the owners of symlinks and FIFOs are taken down as they are made: by the
+// container's monitor, or in its table where none is at work.
+func (s *side) keepLinks(f record.Found, running bool) error {
+	none := len(s.owners.Links) == 0 // so that nothing is said of root's
+	if running {
+		s.owners.Aside = func(fd int, rel string, o ownership.Owner) error {
+			if none && o == (ownership.Owner{}) {
+				return nil
+			}
+			return monitor.Record(f.Dir, fd, monitor.Own{Path: rel, UID: o.UID, GID: o.GID})
+		}
+		return nil
+	}
+	t, err := ownership.OpenLinks(filepath.Join(f.Dir, "upper"), filepath.Join(f.Dir, "table"))
+	if err != nil {
+		return err
+	}
+	s.done = append(s.done, t.Close)
+	s.owners.Aside = func(_ int, rel string, o ownership.Owner) error {
+		if none && o == (ownership.Owner{}) {
+			return nil
+		}
+		return t.Record(rel, o)
+	}
+	return nil
 }
 
 // assemble mounts the filesystem of a container that does not run, in this process's mount namespace.

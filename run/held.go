@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/rootless/ownership"
 	"github.com/dhow-containers/dhow/rootless/reexec"
 	"github.com/dhow-containers/dhow/run/event"
 	"github.com/dhow-containers/dhow/run/limit"
@@ -83,6 +84,18 @@ func (h *held) Root() (*os.File, error) {
 		err = os.ErrProcessDone
 	}
 	return nil, fmt.Errorf("opening the container's root directory: %w", err)
+}
+
+// Own records the owner of a symlink or FIFO with the supervisor of owners.
+func (h *held) Own(file *os.File, o monitor.Own) error {
+	l := h.p.current()
+	if l == nil {
+		return h.p.resting()
+	}
+	if l.owners == nil {
+		return nil // the file has it
+	}
+	return l.owners.Own(int(file.Fd()), o.Path, ownership.Owner{UID: o.UID, GID: o.GID})
 }
 
 // coded is a failure with docker's exit status.

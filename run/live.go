@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/rootless/ownership"
 	"github.com/dhow-containers/dhow/run/event"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/sandbox"
@@ -18,7 +19,8 @@ import (
 // and the container is put away, which is its monitor's matter alone. The box then says that it is down.
 type live struct {
 	box     *sandbox.Container
-	dir     string // paths.Store
+	owners  *ownership.Supervisor // nil where the kernel keeps owners
+	dir     string                // paths.Store
 	mapping idmap.Mapping
 	image   storage.Image
 	wishes  spec.Wishes
@@ -29,7 +31,7 @@ type live struct {
 // live is what others see of the run that was just started.
 func (c *container) live() *live {
 	return &live{
-		box: c.box, dir: c.o.Dir, mapping: c.o.Mapping, image: c.img, wishes: c.w.Wishes,
+		box: c.box, owners: c.owners, dir: c.o.Dir, mapping: c.o.Mapping, image: c.img, wishes: c.w.Wishes,
 		record: c.entry.Container, root: c.work.Merged(),
 	}
 }

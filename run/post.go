@@ -62,7 +62,7 @@ func (p *post) ends(sig unix.Signal) bool {
 
 // resting is the answer to what only a running container can do.
 func (p *post) resting() error {
-	return coded{fmt.Errorf("container %s is restarting, wait until the container is running", p.name), 1}
+	return coded{fmt.Errorf("container %s %w", p.name, monitor.ErrBetween), 1}
 }
 
 // open makes the door, so that it is there before the state says "running".

@@ -3,45 +3,90 @@ package ownership
 import (
 	"errors"
 	"fmt"
-	"maps"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// RecordLinks writes what a Tree has changed in its Links, from was to now, into the table of an upper
-// directory that no supervisor is at work in. Paths that are not in there, of volumes, are passed over.
-func RecordLinks(upper, path string, was, now Links) (err error) {
-	all := maps.Clone(now) // one that is as it was may be another file now
-	if all == nil {
-		all = Links{}
-	}
-	for rel := range was {
-		if _, ok := now[rel]; !ok {
-			all[rel] = Owner{}
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	dir, err := unix.Open(upper, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// LinkTable takes down the owners of the symlinks and FIFOs of an upper directory that no supervisor is at
+// work in, each at the moment it is made: what was made so far is owned rightly whatever happens next.
+type LinkTable struct {
+	upper int
+	table *table
+}
+
+// OpenLinks opens the table at path, which is made when missing, for the directory upper.
+func OpenLinks(upper, path string) (*LinkTable, error) {
+	dir, err := openDir(upper)
 	if err != nil {
-		return fmt.Errorf("recording link owners in %q: %w", upper, err)
+		return nil, err
 	}
-	defer unix.Close(dir)
 	t, err := openTable(path)
 	if err != nil {
-		return err
+		unix.Close(dir)
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, t.close()) }()
-	for rel, o := range all {
-		key, ok, err := linkAt(dir, rel)
-		if err == nil && ok {
-			err = t.put(key, o)
+	return &LinkTable{dir, t}, nil
+}
+
+// Record takes down the owner of rel. A path that is not in the directory, of a volume, is passed over.
+func (l *LinkTable) Record(rel string, o Owner) error {
+	key, ok, err := linkAt(l.upper, cleanRel(rel))
+	if err == nil && ok {
+		err = l.table.put(key, o)
+	}
+	if err != nil {
+		return fmt.Errorf("recording the owner of %q: %w", rel, err)
+	}
+	return nil
+}
+
+// Close lets the table go.
+func (l *LinkTable) Close() error {
+	return errors.Join(l.table.close(), unix.Close(l.upper))
+}
+
+// Own records the owner of a symlink or FIFO that somebody outside of the container has made in it. fd is
+// that file, opened by name only (O_PATH) below the container's root directory, and rel its path from
+// there. The error is os.ErrProcessDone when the supervisor is closed.
+func (s *Supervisor) Own(fd int, rel string, o Owner) error {
+	s.owning.RLock()
+	defer s.owning.RUnlock()
+	if s.closed {
+		return os.ErrProcessDone
+	}
+	f := &s.files
+	var stx unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_TYPE|unix.STATX_INO|unix.STATX_BTIME|unix.STATX_MNT_ID, &stx)
+	if err == nil && !linkLike(uint32(stx.Mode)) {
+		err = unix.EINVAL
+	}
+	if err != nil {
+		return fmt.Errorf("recording the owner of %q: %w", rel, err)
+	}
+	if stx.Mnt_id == f.root.mount && f.upper >= 0 {
+		key, ok, err := linkAt(f.upper, cleanRel(rel))
+		if err == nil && !ok {
+			err = unix.ENOENT
+		}
+		if err == nil {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.aside.Store(true)
+			err = f.table.put(key, o)
 		}
 		if err != nil {
 			return fmt.Errorf("recording the owner of %q: %w", rel, err)
 		}
+		return nil
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.loose) >= maxLoose {
+		return fmt.Errorf("recording the owner of %q: %w", rel, unix.ENOSPC)
+	}
+	f.aside.Store(true)
+	f.loose[looseKey{unix.Mkdev(stx.Dev_major, stx.Dev_minor), birthOf(&stx)}] = o
 	return nil
 }
 

@@ -14,6 +14,17 @@ import (
 // supervisor must be closed. Nothing in the tree is changed and the table stays: calling it again
 // gives the same answer.
 func FinishUpper(upper, table string) (Links, error) {
+	links, err := UpperLinks(upper, table)
+	for rel, o := range links {
+		if o == (Owner{}) {
+			delete(links, rel)
+		}
+	}
+	return links, err
+}
+
+// UpperLinks is FinishUpper with those owned by 0:0, too, of which a layer below may say otherwise.
+func UpperLinks(upper, table string) (Links, error) {
 	links := Links{}
 	if table == "" {
 		return links, nil
@@ -21,11 +32,6 @@ func FinishUpper(upper, table string) (Links, error) {
 	entries, _, err := readTable(table)
 	if err != nil {
 		return nil, err
-	}
-	for key, o := range entries {
-		if o == (Owner{}) {
-			delete(entries, key)
-		}
 	}
 	if len(entries) == 0 {
 		return links, nil

@@ -65,6 +65,8 @@ type Supervisor struct {
 	idle    chan struct{} // signalled when serving falls to 0
 	done    chan struct{} // closed by Close
 	closing sync.Once
+	owning  sync.RWMutex // held by Own, and by Close when it says that this is over
+	closed  bool
 	trouble atomic.Pointer[error] // the first error of a worker
 }
 
@@ -199,6 +201,9 @@ func (s *Supervisor) Close() error {
 			err = errors.Join(errors.New("closing the ownership supervisor: the container still runs"), os.RemoveAll(s.dir))
 			return
 		}
+		s.owning.Lock()
+		s.closed = true
+		s.owning.Unlock()
 		err = errors.Join(s.files.finish(), s.files.close(), os.RemoveAll(s.dir))
 	})
 	return err

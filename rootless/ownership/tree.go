@@ -20,6 +20,9 @@ type Tree struct {
 	Userns bool
 	// Links collects the owners of symlinks and FIFOs where they are not native; nil is empty.
 	Links Links
+	// Aside, when not nil, is told at once of the owner of a symlink or FIFO, which Links then has too.
+	// fd is the file, opened by name.
+	Aside func(fd int, rel string, o Owner) error
 }
 
 // Lstat gives the image's view of a file and the raw stat the kernel gives.
@@ -111,8 +114,7 @@ func (t *Tree) setOpen(fd int, rel string, a Attr) error {
 		}
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
-		t.setLink(rel, a)
-		return nil
+		return t.setLink(fd, rel, a)
 	}
 	perm := a.Mode & permMask
 	// After chown, which drops setuid and setgid bits.
@@ -123,8 +125,7 @@ func (t *Tree) setOpen(fd int, rel string, a Attr) error {
 	}
 	switch {
 	case !carriesXattr(st.Mode):
-		t.setLink(rel, a)
-		return nil
+		return t.setLink(fd, rel, a)
 	case fake || !t.Native && (a.UID != 0 || a.GID != 0):
 		if !fake {
 			a.Mode = st.Mode&unix.S_IFMT | perm
@@ -136,19 +137,26 @@ func (t *Tree) setOpen(fd int, rel string, a Attr) error {
 	return nil
 }
 
-func (t *Tree) setLink(rel string, a Attr) {
+func (t *Tree) setLink(fd int, rel string, a Attr) error {
 	if t.Native {
-		return
+		return nil
 	}
 	rel = cleanRel(rel)
-	if a.UID == 0 && a.GID == 0 {
+	o := Owner{UID: a.UID, GID: a.GID}
+	if t.Aside != nil {
+		if err := t.Aside(fd, rel, o); err != nil {
+			return err
+		}
+	}
+	if o == (Owner{}) {
 		delete(t.Links, rel)
-		return
+		return nil
 	}
 	if t.Links == nil {
 		t.Links = Links{}
 	}
-	t.Links[rel] = Owner{UID: a.UID, GID: a.GID}
+	t.Links[rel] = o
+	return nil
 }
 
 // Mknod makes a FIFO, or a device: a real one for plain root, elsewhere an empty regular file with

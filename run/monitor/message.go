@@ -26,14 +26,21 @@ var ErrGone = errors.New("container is not running")
 
 // Request asks for one thing; Op says which of the other fields count.
 type Request struct {
-	Op string // "attach", "exec", "signal", "resize", "processes", "usage", "root", "run", "spawn"
+	Op string // "attach", "exec", "signal", "resize", "processes", "usage", "root", "own", "run", "spawn"
 
 	Signal        int    `json:",omitempty"` // signal
 	Stop          bool   `json:",omitempty"` // signal: the container is not to be started again
 	Width, Height uint16 `json:",omitempty"` // resize; exec: the first size
 	Stdin         bool   `json:",omitempty"` // attach: this caller's input is the payload's
 	Exec          *Exec  `json:",omitempty"`
+	Own           *Own   `json:",omitempty"` // own: of the file that comes with the request
 	Run           []string
+}
+
+// Own is the owner that a symlink or FIFO in the container is to have.
+type Own struct {
+	Path     string // from the container's root directory
+	UID, GID uint32
 }
 
 // Exec is a further process in a container. Its stdin, stdout and stderr are the descriptors that come
@@ -53,7 +60,9 @@ type Exec struct {
 type Reply struct {
 	Error string `json:",omitempty"`
 	// Code is docker's exit status that goes with Error.
-	Code     int  `json:",omitempty"`
+	Code int `json:",omitempty"`
+	// Between says that Error is only because the container is between two runs.
+	Between  bool `json:",omitempty"`
 	Terminal bool `json:",omitempty"` // attach: the payload has a terminal
 	Pid      int  `json:",omitempty"`
 	Ended    bool `json:",omitempty"` // exec: Status is the process's exit status
@@ -130,6 +139,8 @@ func Spawn(dir, role string, files ...*os.File) error {
 type Refusal struct {
 	Text string
 	Code int // docker's exit status
+	// Between two runs of the container: it may be done a little later.
+	Between bool
 }
 
 func (r *Refusal) Error() string { return r.Text }
@@ -260,7 +271,7 @@ func receiveReply(c *net.UnixConn) (Reply, []*os.File, error) {
 		for _, f := range files {
 			f.Close()
 		}
-		return r, nil, &Refusal{Text: r.Error, Code: r.Code}
+		return r, nil, &Refusal{Text: r.Error, Code: r.Code, Between: r.Between}
 	}
 	return r, files, nil
 }

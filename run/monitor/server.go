@@ -27,6 +27,8 @@ type Container interface {
 	Usage() (Usage, error)
 	// Root opens the root directory of the payload, by name only; the server closes it.
 	Root() (*os.File, error)
+	// Own records the owner of a file that can not carry it itself; the file stays the server's.
+	Own(file *os.File, o Own) error
 	// Spawn starts this binary in a role that goes on by itself.
 	Spawn(args []string, files []*os.File) error
 	// Run executes this binary in a named role in the monitor's namespaces and gives its exit status.
@@ -162,6 +164,12 @@ func (s *Server) serve(conn *net.UnixConn) {
 		}
 		_ = send(conn, Reply{}, root)
 		root.Close()
+	case "own":
+		if r.Own == nil || len(files) != 1 {
+			answer(errors.New("own: no file"))
+			break
+		}
+		answer(s.c.Own(files[0], *r.Own))
 	case "spawn":
 		answer(s.c.Spawn(r.Run, files))
 	case "run":
@@ -172,7 +180,7 @@ func (s *Server) serve(conn *net.UnixConn) {
 	default:
 		answer(fmt.Errorf("this container was started by another version of dhow, which does not know %q", r.Op))
 	}
-	if s.Idle != nil {
+	if s.Idle != nil && r.Op != "own" { // which comes often and leaves nothing
 		s.Idle()
 	}
 }
@@ -229,12 +237,15 @@ func drain(f *os.File) {
 	}
 }
 
+// ErrBetween is wrapped by what a Container says between two runs.
+var ErrBetween = errors.New("is restarting, wait until the container is running")
+
 // refusal is the reply that tells of err, if it is one.
 func refusal(err error) Reply {
 	if err == nil {
 		return Reply{}
 	}
-	r := Reply{Error: err.Error(), Code: 1}
+	r := Reply{Error: err.Error(), Code: 1, Between: errors.Is(err, ErrBetween)}
 	var coded interface{ ExitCode() int }
 	if errors.As(err, &coded) {
 		r.Code = coded.ExitCode()

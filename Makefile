@@ -19,16 +19,18 @@ STAMP   := github.com/dhow-containers/dhow/commands
 LDFLAGS := -s -w -buildid= -linkmode external -extldflags "-static -Wl,--build-id=none -Wl,--wrap=dlopen" -X $(STAMP).Version=$(VERSION) -X $(STAMP).Commit=$(COMMIT)
 
 export CGO_ENABLED = 1
+# Everywhere, so that the binary, its tests and what else is built share what was compiled.
+export GOFLAGS := -trimpath $(GOFLAGS)
 
 .PHONY: all tools userland test bench vm-test demo apps lint install clean bin/dhow
 all: bin/dhow
 
 bin/dhow: tools
-	$(GO) build -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $@ .
+	$(GO) build -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $@ .
 
 # The base image of the tests and the demo: a static multi-call binary, and what packs it.
 userland:
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/userland ./tests/fixture/userland
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-s -w' -o bin/userland ./tests/fixture/userland
 	$(GO) build -tags '$(TAGS)' -o bin/mkbase ./tests/fixture/mkbase
 
 test: bin/dhow userland

@@ -6,6 +6,10 @@ replace github.com/mattn/go-runewidth => github.com/mattn/go-runewidth v0.0.16
 
 replace github.com/seccomp/libseccomp-golang => ./run/seccomp/libseccomp
 
+replace github.com/containers/ocicrypt => ./storage/ocicrypt
+
+replace google.golang.org/genproto/googleapis/api => ./storage/genproto
+
 require (
 	github.com/moby/buildkit v0.34.2
 	github.com/opencontainers/cgroups v0.1.0

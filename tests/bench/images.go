@@ -86,7 +86,7 @@ func (b *bench) base() error {
 		if b.buildctl.path == "" {
 			return nil
 		}
-		_, err := b.must(b.dhow, "push", "-q", "--tls-verify=false", b.local("base"), b.registry+"/base:latest")
+		_, err := b.must(b.dhow, "push", "-q", b.local("base"), b.registry+"/base:latest")
 		return err
 	})
 }

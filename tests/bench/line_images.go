@@ -22,7 +22,7 @@ func (b *bench) pushed(name string, tars []string) error {
 		if _, err := b.must(b.dhow, "load", "-q", "-i", file); err != nil {
 			return err
 		}
-		if _, err := b.must(b.dhow, "push", "-q", "--tls-verify=false", "localhost/"+name+":latest", b.registry+"/"+name+":latest"); err != nil {
+		if _, err := b.must(b.dhow, "push", "-q", "localhost/"+name+":latest", b.registry+"/"+name+":latest"); err != nil {
 			return err
 		}
 		_, err := b.must(b.dhow, "rmi", "-f", "localhost/"+name+":latest")
@@ -90,7 +90,7 @@ func (b *bench) pull(name string, tars []string) (*Result, error) {
 	list := []contender{
 		{name: "curl | gzip -d | tar x", args: []string{"sh", "-c", script.String()}, before: empty},
 		{name: "the pipeline, then sync", args: []string{"sh", "-c", script.String() + "sync -f " + target}, before: empty},
-		{name: "dhow", peer: b.dhow, args: []string{"pull", "-q", "--tls-verify=false", image}, before: gone(b.dhow)},
+		{name: "dhow", peer: b.dhow, args: []string{"pull", "-q", image}, before: gone(b.dhow)},
 		{name: "podman", peer: b.podman, args: []string{"pull", "-q", "--tls-verify=false", image}, before: gone(b.podman), rounds: 3},
 	}
 	if b.curl.path == "" {
@@ -162,14 +162,18 @@ func linePresent(b *bench) (*Result, error) {
 		if p.path == "" {
 			continue
 		}
-		if _, err := b.must(p, "pull", "-q", "--tls-verify=false", image); err != nil {
+		args := []string{"pull", "-q", image}
+		if p == b.podman {
+			args = append(args, "--tls-verify=false")
+		}
+		if _, err := b.must(p, args...); err != nil {
 			return nil, err
 		}
 		defer func() { _, _ = b.must(p, "rmi", "-f", image) }()
 	}
 	r := &Result{}
 	if err := b.contend(r, 20,
-		contender{name: "dhow", peer: b.dhow, args: []string{"pull", "-q", "--tls-verify=false", image}},
+		contender{name: "dhow", peer: b.dhow, args: []string{"pull", "-q", image}},
 		contender{name: "podman", peer: b.podman, args: []string{"pull", "-q", "--tls-verify=false", image}, rounds: 5},
 	); err != nil {
 		return nil, err

@@ -48,9 +48,14 @@ func install() {
 	}
 }
 
-// look finds the binary of a peer: the one that the environment names, or Debian's.
+// look finds the binary of a peer: the one that the environment names ("none" leaves the peer out), or
+// Debian's.
 func look(name string) *peer {
 	p := &peer{name: name, path: os.Getenv("DHOW_BENCH_" + strings.ToUpper(name))}
+	if p.path == "none" {
+		p.path = ""
+		return p
+	}
 	if p.path == "" {
 		p.path, _ = exec.LookPath(name)
 		if p.path == "" {

@@ -97,8 +97,8 @@ func (c *call) call(v *verb, words []string) error {
 	if err := v.count(len(line.Operands)); err != nil {
 		return err
 	}
-	for _, f := range flags {
-		onlyName(f)
+	for i, f := range flags {
+		flags[i] = onlyName(f)
 	}
 	var result error
 	app := &cli.App{

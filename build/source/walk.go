@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -175,6 +176,10 @@ func (v *visit) entry(parent int, name, rel string, above states) error {
 
 // take adds an entry, after the directories it stands in.
 func (v *visit) take(e Entry) {
+	if n := len(v.s.Entries); n == cap(v.s.Entries) {
+		// append alone grows a long slice by a quarter, and copies each entry four times on the way.
+		v.s.Entries = slices.Grow(v.s.Entries, n+len(v.pending)+1)
+	}
 	v.s.Entries = append(v.s.Entries, v.pending...)
 	v.pending = v.pending[:0]
 	v.s.Entries = append(v.s.Entries, e)

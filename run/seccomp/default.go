@@ -86,12 +86,14 @@ var byArch = []struct {
 }
 
 // The address families that socket(2) may open: all that exist but AF_ALG (38) and AF_VSOCK (40)
-// and those that kernels no longer have. socketcall(2) hides them from a filter.
+// and those that kernels no longer have, or are about to lose. AF_UNSPEC (0) gets the kernel's own refusal.
+// socketcall(2) hides them from a filter.
 func families() (list []uint64) {
-	for family := uint64(unix.AF_UNIX); family <= unix.AF_MCTP; family++ {
+	for family := uint64(unix.AF_UNSPEC); family <= unix.AF_MCTP; family++ {
 		switch family {
-		case unix.AF_DECnet, unix.AF_ECONET, unix.AF_ATMSVC, unix.AF_IRDA, unix.AF_WANPIPE,
-			unix.AF_ISDN, unix.AF_CAIF, unix.AF_ALG, unix.AF_VSOCK:
+		case unix.AF_AX25, unix.AF_IPX, unix.AF_APPLETALK, unix.AF_NETROM, unix.AF_ROSE, unix.AF_DECnet,
+			unix.AF_ECONET, unix.AF_ATMSVC, unix.AF_IRDA, unix.AF_WANPIPE, unix.AF_ISDN, unix.AF_CAIF,
+			unix.AF_ALG, unix.AF_VSOCK:
 		default:
 			list = append(list, family)
 		}

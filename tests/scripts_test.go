@@ -3,6 +3,7 @@
 package tests
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/http"
@@ -33,6 +34,8 @@ const (
 const (
 	envKind = "DHOW_TEST_KIND" // the kind this process is to be
 	envDir  = "DHOW_TEST_DIR"  // holds dhow, userland and scripts/, readable for everybody
+	// envRounds is how often the scripts that try to win a race do so, a few times if it is not set.
+	envRounds = "DHOW_TEST_ROUNDS"
 )
 
 // accounts are the users that root makes for the tests; they stay for the next run.
@@ -159,7 +162,7 @@ func runAs(t *testing.T, kind, dir string) {
 	cmd.Dir = home
 	cmd.Env = []string{
 		"HOME=" + home, "USER=" + u.Username, "LOGNAME=" + u.Username, "TMPDIR=" + home, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-		"LANG=C.UTF-8", envKind + "=" + kind, envDir + "=" + dir,
+		"LANG=C.UTF-8", envKind + "=" + kind, envDir + "=" + dir, envRounds + "=" + os.Getenv(envRounds),
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
@@ -242,6 +245,8 @@ func runScripts(t *testing.T, kind, dir string) {
 			e.Setenv("BASE", base)
 			e.Setenv("HOSTURL", hostURL)
 			e.Setenv("DHOW", dhow)
+			e.Setenv("ROUNDS", cmp.Or(os.Getenv(envRounds), "8"))
+			e.Setenv("POSTURE_PATHS", strings.Join(posturePaths(), " "))
 			e.Setenv("XDG_DATA_HOME", filepath.Join(home, ".local/share"))
 			e.Defer(func() { endContainers(t, dhow, e) })
 			return registriesConf(home, reg.Addr)

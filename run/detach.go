@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"strings"
@@ -196,6 +197,9 @@ func (h handover) spawn(e *record.Entry, files []*os.File) (*os.Process, error) 
 		}
 		return nil, err
 	}
+	// What the caller had open besides is not the monitor's to hold: a lock, or the end of a pipe that
+	// somebody reads to its end. Where the kernel can not (before 5.11), it stays open.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	cmd := reexec.Command(context.Background(), roleMonitor)
 	cmd.Dir = "/"
 	cmd.Env = monitorEnv(os.Environ())

@@ -57,6 +57,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"oneline":   onelineCmd,
 	"syscalls":  syscallsCmd,
 	"terminal":  terminalCmd,
+	"watcher":   watcherCmd,
 	"posture":   postureCmd,
 	"refused":   refusedCmd,
 	"sigstore":  sigstoreCmd,

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dhow-containers/dhow/commands/explain"
+	"github.com/dhow-containers/dhow/storage/journal"
 )
 
 var saveVerb = verb{
@@ -78,22 +79,18 @@ func newDirectory(path string, fill func(dir string) error) (err error) {
 		return fmt.Errorf("writing %q: %w", path, err)
 	}
 	path = filepath.Clean(path)
-	dir, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	claim, err := journal.BesideDir(path)
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			os.RemoveAll(dir)
-		}
-	}()
-	if err := fill(dir); err != nil {
+	defer func() { err = errors.Join(err, claim.Close()) }()
+	if err := fill(claim.Path); err != nil {
 		return err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil {
+	if err := os.Chmod(claim.Path, 0o755); err != nil {
 		return fmt.Errorf("writing %q: %w", path, err)
 	}
-	if err := os.Rename(dir, path); err != nil {
+	if err := claim.Place(path); err != nil {
 		return fmt.Errorf("writing %q: %w", path, err)
 	}
 	return nil
@@ -109,23 +106,15 @@ func replaceFile(path string, write func(io.Writer) error) (err error) {
 		}
 		return errors.Join(write(f), f.Close())
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	claim, err := journal.Beside(path)
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(f); err != nil {
+	defer func() { err = errors.Join(err, claim.Close()) }()
+	if err := write(claim.File()); err != nil {
 		return err
 	}
-	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
-		return fmt.Errorf("writing %q: %w", path, err)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := claim.Place(path); err != nil {
 		return fmt.Errorf("writing %q: %w", path, err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/storage/journal"
 )
 
 // Layers are written without fsync. As long as the system runs that is no matter: what was written
@@ -71,16 +72,7 @@ func (c *Cache) Sync() error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("flushing the build cache: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return fmt.Errorf("flushing the build cache: %w", err)
-	}
-	_, err = f.WriteString(strconv.FormatInt(uptime, 10) + "\n")
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, boot))
-	}
-	if err != nil {
-		os.Remove(f.Name())
+	if err := journal.Replace(filepath.Join(dir, boot), []byte(strconv.FormatInt(uptime, 10)+"\n"), 0o600, false); err != nil {
 		return fmt.Errorf("flushing the build cache: %w", err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -15,10 +16,22 @@ func IIDFile(path, id string) error {
 	if err == nil && !st.Mode().IsRegular() {
 		err = os.WriteFile(path, data, 0o644)
 	} else {
-		err = journal.Replace(path, data, 0o644, false)
+		err = place(path, data)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the image id: %w", err)
 	}
 	return nil
+}
+
+func place(path string, data []byte) error {
+	claim, err := journal.Beside(path)
+	if err != nil {
+		return err
+	}
+	_, err = claim.File().Write(data)
+	if err = errors.Join(err, claim.File().Chmod(0o644)); err == nil {
+		err = claim.Place(path)
+	}
+	return errors.Join(err, claim.Close())
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -126,7 +125,7 @@ func (m *Memory) save() error {
 	}
 	all := readMemory(m.path)
 	maps.Copy(all, m.known)
-	f, err := os.CreateTemp(filepath.Dir(m.path), filepath.Base(m.path)+".tmp")
+	f, err := os.OpenFile(m.path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // under the lock
 	if err != nil {
 		return err
 	}

@@ -77,9 +77,30 @@ func checkOwner(dir string) error {
 	return nil
 }
 
-// writeRecord puts the record in place by rename, so that nobody reads half of it. Two first commands
-// write the same bytes, because the name of the directory is made of the same key.
+// writeRecord puts the record in place at once, so that nobody reads half of it. Two first commands
+// write the same bytes, because the name of the directory is made of the same key. The file has no name
+// before it is whole: one that is killed leaves nothing.
 func writeRecord(dir, key string) error {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return renameRecord(dir, key) // a filesystem that has no files without names
+	}
+	f := os.NewFile(uintptr(fd), dir)
+	defer f.Close()
+	if _, err := f.WriteString(key + "\n"); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	err = unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), unix.AT_FDCWD, filepath.Join(dir, recordName), unix.AT_SYMLINK_FOLLOW)
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return renameRecord(dir, key)
+	}
+	return nil
+}
+
+func renameRecord(dir, key string) error {
 	f, err := os.CreateTemp(dir, "."+recordName+"-")
 	if err != nil {
 		return err

@@ -151,28 +151,37 @@ func readBounded(path string) ([]byte, error) {
 }
 
 // Replace writes data to path by way of a temporary file beside it: whoever reads sees the old
-// content or the new one. With durable both the file and the rename survive a power cut.
+// content or the new one. With durable both the file and the rename survive a power cut. The
+// temporary file has one name and is locked: what a killed command left of it, the next one uses.
 func Replace(path string, data []byte, mode fs.FileMode, durable bool) (err error) {
 	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, ".new-*")
+	name := filepath.Join(dir, ".new-"+filepath.Base(path))
+	tmp, err := TakeLock(name, true)
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	defer func() {
-		if err != nil {
-			os.Remove(tmp.Name())
+		if err != nil && tmp.file != nil {
+			os.Remove(name)
+		}
+		if err = errors.Join(err, tmp.Unlock()); err != nil {
 			err = fmt.Errorf("writing %s: %w", path, err)
 		}
 	}()
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(mode))
-	if durable && err == nil {
-		err = tmp.Sync()
+	f := tmp.File()
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.Write(data)
 	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(mode)); err != nil {
 		return err
 	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
+	if durable {
+		if err = f.Sync(); err != nil {
+			return err
+		}
+	}
+	if err = os.Rename(name, path); err != nil {
 		return err
 	}
 	if durable {

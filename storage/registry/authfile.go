@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/storage/journal"
 )
 
 // editAuth changes the accounts in an auth file. Everything else in it stays. The file is replaced in
@@ -90,16 +92,12 @@ func notNil(m map[string]json.RawMessage) map[string]json.RawMessage {
 
 // replaceWhole writes data beside file and renames it; old, when not nil, is what is there.
 func replaceWhole(file string, data []byte, old fs.FileInfo, dir *os.File) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), ".config-") // 0600 whatever the umask
+	claim, err := journal.Beside(file) // 0600 whatever the umask
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
+	defer func() { err = errors.Join(err, claim.Close()) }()
+	f := claim.File()
 	if _, err = f.Write(data); err != nil {
 		return err
 	}
@@ -111,10 +109,7 @@ func replaceWhole(file string, data []byte, old fs.FileInfo, dir *os.File) (err 
 	if err = f.Sync(); err != nil {
 		return err
 	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), file); err != nil {
+	if err = claim.Place(file); err != nil {
 		return err
 	}
 	return dir.Sync()

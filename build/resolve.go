@@ -102,8 +102,10 @@ func grouped(p progress.Func, group string) progress.Func {
 // pins lets the cache keep layers in the store.
 type pins struct{ store *storage.Store }
 
-func (p pins) Pin(id, owner string) error   { return p.store.Pin(id, owner) }
-func (p pins) Unpin(id, owner string) error { return p.store.Unpin(id, owner) }
+func (p pins) Pin(id, owner string) error    { return p.store.Pin(id, owner) }
+func (p pins) UnpinOwner(owner string) error { return p.store.UnpinOwner(owner) }
+
+func (p pins) PinOwners(prefix string) ([]string, error) { return p.store.PinOwners(prefix) }
 
 func (p pins) LayerDir(id string) (string, error) {
 	l, err := p.store.Layer(id)

@@ -171,11 +171,16 @@ func (s *Store) checkLayer(ctx context.Context, r layerRecord, layers map[string
 // findOrphans lists what lies in the store and no record knows. It waits until nobody is in the
 // middle of making something.
 func (s *Store) findOrphans() (found []Problem, err error) {
-	lock, err := s.exclusive()
+	lock, err := s.alone()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	return s.orphans()
+}
+
+// orphans is findOrphans for who holds the exclusive lock.
+func (s *Store) orphans() (found []Problem, err error) {
 	known, err := s.knownIDs()
 	if err != nil {
 		return nil, err

@@ -318,6 +318,9 @@ func (s *Store) Tag(image, name string) (err error) {
 	if err != nil {
 		return err
 	}
+	if _, err := s.library(); err != nil { // see Adopt
+		return err
+	}
 	lock, err := s.shared()
 	if err != nil {
 		return err

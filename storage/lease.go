@@ -2,6 +2,7 @@ package storage
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -109,36 +110,69 @@ func (s *Store) tempFile() (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-// leased gives the layers living processes keep, and clears away the leases of dead ones. The caller
-// holds the exclusive lock.
-func (s *Store) leased() (map[string]bool, error) {
-	kept := map[string]bool{}
+// leases are those of all processes that use the store.
+type leases struct {
+	kept   map[string]bool // what living processes keep
+	others int             // living processes besides this one
+	dead   []*lease        // locked by us now
+}
+
+// leased looks at the leases. The caller holds the exclusive lock, and ends or releases the dead ones.
+func (s *Store) leased() (leases, error) {
+	all := leases{kept: map[string]bool{}}
 	entries, err := os.ReadDir(s.leasesDir())
 	if err != nil && !os.IsNotExist(err) {
-		return nil, fmt.Errorf("reading leases: %w", err)
+		return all, fmt.Errorf("reading leases: %w", err)
 	}
 	for _, e := range entries {
 		path := filepath.Join(s.leasesDir(), e.Name())
 		lock, err := journal.TryLock(path, true)
 		if err != nil {
-			return nil, fmt.Errorf("reading leases: %w", err)
+			return all, errors.Join(fmt.Errorf("reading leases: %w", err), all.release())
 		}
 		if lock != nil {
-			dead := &lease{lock: lock, path: path, tmp: filepath.Join(s.tmpDir(), e.Name())}
-			if err := dead.end(); err != nil {
-				return nil, fmt.Errorf("clearing away what a killed command left: %w", err)
-			}
+			all.dead = append(all.dead, &lease{lock: lock, path: path, tmp: filepath.Join(s.tmpDir(), e.Name())})
 			continue
+		}
+		if s.lease == nil || s.lease.path != path {
+			all.others++
 		}
 		data, err := os.ReadFile(path)
 		if err != nil && !os.IsNotExist(err) {
-			return nil, fmt.Errorf("reading leases: %w", err)
+			return all, errors.Join(fmt.Errorf("reading leases: %w", err), all.release())
 		}
 		for id := range strings.Lines(string(data)) {
-			kept[strings.TrimSpace(id)] = true
+			all.kept[strings.TrimSpace(id)] = true
 		}
 	}
-	return kept, nil
+	return all, nil
+}
+
+// release leaves the dead leases to the next command.
+func (l *leases) release() error {
+	var errs []error
+	for _, d := range l.dead {
+		errs = append(errs, d.lock.Unlock())
+	}
+	l.dead = nil
+	return errors.Join(errs...)
+}
+
+// bury ends the dead leases; with one left for the next command to see.
+func (l *leases) bury(leaveOne bool) error {
+	var errs []error
+	for i, d := range l.dead {
+		if leaveOne && i == 0 {
+			errs = append(errs, os.RemoveAll(d.tmp), d.lock.Unlock())
+			continue
+		}
+		errs = append(errs, d.end())
+	}
+	l.dead = nil
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("clearing away what a killed command left: %w", err)
+	}
+	return nil
 }
 
 // deadLease reports whether a killed command left a lease.

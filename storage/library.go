@@ -78,7 +78,12 @@ func (s *Store) library() (cstorage.Store, error) {
 		defer s.mu.Unlock()
 		return s.lib, nil
 	}
-	lib, err := s.openLibrary()
+	// A process that is killed in the library leaves a lease, by which the next one sees it.
+	var lib cstorage.Store
+	err := s.ensureLease()
+	if err == nil {
+		lib, err = s.openLibrary()
+	}
 	if err == nil {
 		s.lib = lib
 	}
@@ -133,8 +138,17 @@ func (s *Store) shared() (*journal.Lock, error) {
 	return l, nil
 }
 
-// exclusive lets this process remove layers: nobody is between finding them and using them.
+// exclusive lets this process remove layers: nobody is between finding them and using them. The
+// library is open then, and what killed commands left is gone.
 func (s *Store) exclusive() (*journal.Lock, error) {
+	if _, err := s.library(); err != nil {
+		return nil, err
+	}
+	return s.alone()
+}
+
+// alone is exclusive for who does not write.
+func (s *Store) alone() (*journal.Lock, error) {
 	l, err := journal.TakeLock(s.lockFile(), true)
 	if err != nil {
 		return nil, fmt.Errorf("locking store: %w", err)

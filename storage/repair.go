@@ -86,6 +86,9 @@ func (s *Store) takeAway(found []Problem, o RepairOptions) (lost []lostImage, do
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := leased.release(); err != nil {
+		return nil, nil, err
+	}
 	// A layer on a damaged one goes with it, unless somebody uses it.
 	var going []string
 	for _, id := range baseFirst(layers) {
@@ -99,7 +102,7 @@ func (s *Store) takeAway(found []Problem, o RepairOptions) (lost []lostImage, do
 		who := ""
 		if c, ok := used[id]; ok {
 			who = "container " + short(c)
-		} else if leased[id] {
+		} else if leased.kept[id] {
 			who = "a running command"
 		}
 		if who == "" {

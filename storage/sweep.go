@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +30,7 @@ func (s *Store) recover() error {
 
 // sweep removes the layers nobody refers to, topmost first, and gives their ids. Image records that
 // were never finished go too, and blobs no image's index leads to. The caller holds the exclusive lock.
-func (s *Store) sweep() ([]string, error) {
+func (s *Store) sweep() (removed []string, err error) {
 	lib, err := s.library()
 	if err != nil {
 		return nil, err
@@ -38,10 +39,13 @@ func (s *Store) sweep() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots, err := s.leased()
+	strays := s.findStrays()
+	leases, err := s.leased()
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, leases.release()) }()
+	roots := leases.kept
 	for _, r := range images {
 		if _, whole := r.metadata(); !whole {
 			// Under the exclusive lock nobody is in the middle of making it.
@@ -69,8 +73,16 @@ func (s *Store) sweep() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	removed, err := s.removeLayers(lib, unneeded(layers, roots))
-	return removed, errors.Join(err, s.sweepVault(images, roots))
+	removed, err = s.removeLayers(lib, unneeded(layers, roots))
+	if err = errors.Join(err, s.sweepVault(images, roots)); err != nil || len(leases.dead) == 0 {
+		return removed, err
+	}
+	// Others may be trying what the kernel can do just now.
+	left := leases.others > 0 && len(strays) > 0
+	if left {
+		strays = nil
+	}
+	return removed, errors.Join(s.clearLitter(lib, strays), leases.bury(left))
 }
 
 // unneeded gives the layers that no root stands on, topmost first.
@@ -201,6 +213,41 @@ func (s *Store) UnpinAll(layerIDs []string, owner string) error {
 		for _, id := range layerIDs {
 			owners := slices.DeleteFunc((*p)[id], func(o string) bool { return o == owner })
 			if len(owners) == 0 {
+				delete(*p, id)
+			} else {
+				(*p)[id] = owners
+			}
+		}
+		return nil
+	})
+}
+
+// PinOwners lists the owners of pins that begin with prefix.
+func (s *Store) PinOwners(prefix string) ([]string, error) {
+	pins, err := s.pins().Read()
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]bool{}
+	for _, owners := range pins {
+		for _, o := range owners {
+			if strings.HasPrefix(o, prefix) {
+				all[o] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+// UnpinOwner ends all pins of an owner. Nothing is written when it has none.
+func (s *Store) UnpinOwner(owner string) error {
+	owners, err := s.PinOwners(owner)
+	if err != nil || !slices.Contains(owners, owner) {
+		return err
+	}
+	return s.pins().Update(func(p *pinned) error {
+		for id, owners := range *p {
+			if owners = slices.DeleteFunc(owners, func(o string) bool { return o == owner }); len(owners) == 0 {
 				delete(*p, id)
 			} else {
 				(*p)[id] = owners

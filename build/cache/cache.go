@@ -25,8 +25,10 @@ import (
 type Pins interface {
 	// Pin keeps the layer although no image may name it.
 	Pin(layerID, owner string) error
-	// Unpin ends that. The layer goes when nothing else needs it.
-	Unpin(layerID, owner string) error
+	// UnpinOwner ends all that owner has. The layers go when nothing else needs them.
+	UnpinOwner(owner string) error
+	// PinOwners lists the owners that begin with prefix.
+	PinOwners(prefix string) ([]string, error)
 	// LayerDir gives the tree of the layer, an error when the store has no such layer.
 	LayerDir(layerID string) (string, error)
 }

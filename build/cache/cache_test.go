@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/dhow-containers/dhow/storage/journal"
 )
 
 const (
@@ -30,11 +32,26 @@ func (s *fakeStore) Pin(id, owner string) error {
 	return nil
 }
 
-func (s *fakeStore) Unpin(id, owner string) error {
+func (s *fakeStore) UnpinOwner(owner string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	id, ok := s.pin[owner]
+	if !ok {
+		return nil
+	}
 	delete(s.pin, owner)
 	return os.RemoveAll(filepath.Join(s.dir, id))
+}
+
+func (s *fakeStore) PinOwners(prefix string) (owners []string, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for o := range s.pin {
+		if strings.HasPrefix(o, prefix) {
+			owners = append(owners, o)
+		}
+	}
+	return owners, nil
 }
 
 func (s *fakeStore) LayerDir(id string) (string, error) {
@@ -455,10 +472,12 @@ func TestNotes(t *testing.T) {
 			t.Errorf("%q gave the note %q", left, v)
 		}
 	}
-	old, stray, young := time.Now().Add(-2*noteAge), filepath.Join(c.Dir(), "notes", ".new-1"), filepath.Join(c.Dir(), "records", ".new-2")
-	if err := errors.Join(os.WriteFile(stray, nil, 0o600), os.Chtimes(stray, old, old), os.WriteFile(young, nil, 0o600)); err != nil {
+	old, stray := time.Now().Add(-2*noteAge), filepath.Join(c.Dir(), "notes", ".new-1")
+	young, err := journal.TakeLock(filepath.Join(c.Dir(), "records", ".new-2"), true)
+	if err := errors.Join(err, os.WriteFile(stray, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
+	defer young.Unlock()
 	os.Chtimes(c.notePath(keyB), old, old)
 	if _, err := c.Prune(PruneOptions{}); err != nil {
 		t.Fatal(err)
@@ -466,7 +485,7 @@ func TestNotes(t *testing.T) {
 	if left, _ := os.ReadDir(filepath.Join(c.Dir(), "notes")); len(left) != 1 {
 		t.Errorf("notes left: %v", left)
 	}
-	if _, err := os.Stat(young); err != nil {
+	if _, err := os.Stat(young.File().Name()); err != nil {
 		t.Errorf("what another process writes just now was taken away: %v", err)
 	}
 }

@@ -177,7 +177,7 @@ func (l *Layer) Move(parent string, adopt func(dir string) (string, error)) erro
 	if err != nil {
 		return err
 	}
-	if err := c.pins.Pin(id, "cache:"+l.Key); err != nil {
+	if err := c.pins.Pin(id, pinOwner+l.Key); err != nil {
 		return fmt.Errorf("keeping the layer of %s in the store: %w", l.Name, err)
 	}
 	r.StoreLayer, r.StoreParent = id, parent

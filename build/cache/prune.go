@@ -9,6 +9,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/dhow-containers/dhow/storage/journal"
 )
 
 // Entry is one thing the cache keeps.
@@ -117,7 +119,6 @@ func (c *Cache) remove(e Entry) (bool, error) {
 // drop removes whatever there is of key: first the record, which is the claim, then the tree. The
 // caller holds the key's lock.
 func (c *Cache) drop(key string) error {
-	r, _ := c.read(key)
 	if err := os.Remove(c.recordPath(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing a cached layer: %w", err)
 	}
@@ -125,13 +126,16 @@ func (c *Cache) drop(key string) error {
 	if err := c.discard(c.layerPath(key)); err != nil {
 		return fmt.Errorf("removing a cached layer: %w", err)
 	}
-	if r != nil && r.StoreLayer != "" && c.pins != nil {
-		if err := c.pins.Unpin(r.StoreLayer, "cache:"+key); err != nil {
+	if c.pins != nil { // a killed command may have removed the record alone, or not have come to write it
+		if err := c.pins.UnpinOwner(pinOwner + key); err != nil {
 			return fmt.Errorf("letting a cached layer go: %w", err)
 		}
 	}
 	return nil
 }
+
+// pinOwner and a key own the pin of the layer the key's tree became.
+const pinOwner = "cache:"
 
 // discard removes a tree. A process that died in between leaves nothing that looks whole, because
 // the tree loses its name first.
@@ -166,6 +170,17 @@ func (c *Cache) orphans() error {
 			}
 		}
 	}
+	if c.pins != nil {
+		owners, err := c.pins.PinOwners(pinOwner)
+		if err != nil {
+			return fmt.Errorf("reading the build cache: %w", err)
+		}
+		for _, o := range owners {
+			if key := strings.TrimPrefix(o, pinOwner); checkKey(key) == nil {
+				keys[key] = true
+			}
+		}
+	}
 	var errs []error
 	for key := range keys {
 		if r, err := c.usable(key); r != nil || err != nil {
@@ -191,12 +206,10 @@ func (c *Cache) orphans() error {
 
 // strays removes the files that a killed process was about to put in the place of others.
 func (c *Cache) strays() {
-	for _, pattern := range []string{"*/.new-*", "digests.tmp*"} {
-		names, _ := filepath.Glob(filepath.Join(c.dir, pattern)) // fails for bad patterns only
-		for _, name := range names {
-			if st, err := os.Lstat(name); err == nil && st.Mode().IsRegular() && time.Since(st.ModTime()) > time.Hour {
-				os.Remove(name) // the next prune tries again
-			}
+	names, _ := filepath.Glob(filepath.Join(c.dir, "*/.new-*")) // fails for bad patterns only
+	for _, name := range names {
+		if claim, err := journal.ClaimNamed(name); err == nil {
+			claim.Close()
 		}
 	}
 }

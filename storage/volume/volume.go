@@ -75,16 +75,11 @@ func (s Store) record(dir string, durable bool) journal.File[Volume] {
 // with 64 hex digits. A new named volume survives a power cut; an anonymous one goes with its
 // container, which does not either.
 func (s Store) Create(name string, labels, options map[string]string) (v Volume, err error) {
-	anonymous := name == ""
-	if anonymous {
-		var b [32]byte
-		rand.Read(b[:])
-		name = hex.EncodeToString(b[:])
-		labels = maps.Clone(labels)
-		if labels == nil {
-			labels = map[string]string{}
+	if name == "" {
+		if v, err = s.Declare(labels, options); err != nil {
+			return Volume{}, err
 		}
-		labels[AnonymousLabel] = ""
+		return s.Make(v)
 	}
 	if err := CheckName(name); err != nil {
 		return Volume{}, err
@@ -95,27 +90,48 @@ func (s Store) Create(name string, labels, options map[string]string) (v Volume,
 	if v, err := s.Get(name); err == nil || !errors.Is(err, ErrNotFound) {
 		return v, err
 	}
+	if err := s.clear(); err != nil {
+		return Volume{}, err
+	}
+	return s.Make(Volume{Name: name, Labels: labels, Options: options, Created: time.Now().UTC()})
+}
+
+// Declare gives an anonymous volume that Make will make: who is to remove it notes its name first.
+func (s Store) Declare(labels, options map[string]string) (Volume, error) {
+	var b [32]byte
+	rand.Read(b[:])
+	name := hex.EncodeToString(b[:])
+	if err := checkOptions(options); err != nil {
+		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
+	}
+	labels = maps.Clone(labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[AnonymousLabel] = ""
+	return Volume{Name: name, Dir: filepath.Join(s.Dir, name, dataDir), Labels: labels, Options: options, Created: time.Now().UTC(), Anonymous: true}, nil
+}
+
+// Make makes a volume that there is not; see Create.
+func (s Store) Make(v Volume) (_ Volume, err error) {
+	name := v.Name
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
 	}
-	tmp, err := os.MkdirTemp(s.Dir, newPrefix)
+	claim, err := journal.ClaimDir(s.Dir, newPrefix)
 	if err != nil {
 		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
 	}
-	defer func() {
-		if rerr := os.RemoveAll(tmp); err == nil && rerr != nil {
-			err = rerr
-		}
-	}()
-	v = Volume{Name: name, Labels: labels, Options: options, Created: time.Now().UTC(), Anonymous: anonymous}
+	defer func() { err = errors.Join(err, claim.Close()) }()
+	tmp := claim.Path
 	data := filepath.Join(tmp, dataDir)
 	if err := errors.Join(os.Mkdir(data, 0o755), os.Chmod(data, 0o755)); err != nil {
 		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
 	}
-	if err := s.record(tmp, !anonymous).Update(func(r *Volume) error { *r = v; return nil }); err != nil {
+	if err := s.record(tmp, !v.Anonymous).Update(func(r *Volume) error { *r = v; return nil }); err != nil {
 		return Volume{}, fmt.Errorf("creating volume %q: %w", name, err)
 	}
-	if err := os.Rename(tmp, filepath.Join(s.Dir, name)); err != nil {
+	if err := claim.Place(filepath.Join(s.Dir, name)); err != nil {
 		// Somebody was faster.
 		if v, gerr := s.Get(name); gerr == nil {
 			return v, nil
@@ -124,7 +140,7 @@ func (s Store) Create(name string, labels, options map[string]string) (v Volume,
 	}
 	v.Dir = filepath.Join(s.Dir, name, dataDir)
 	s.note("create", name)
-	if anonymous {
+	if v.Anonymous {
 		return v, nil
 	}
 	return v, journal.SyncDir(s.Dir)
@@ -158,6 +174,9 @@ func (s Store) Get(name string) (Volume, error) {
 
 // List gives all volumes by name, and clears away what interrupted commands left.
 func (s Store) List() ([]Volume, error) {
+	if err := s.clear(); err != nil {
+		return nil, fmt.Errorf("listing volumes: %w", err)
+	}
 	entries, err := os.ReadDir(s.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listing volumes: %w", err)
@@ -165,7 +184,6 @@ func (s Store) List() ([]Volume, error) {
 	var list []Volume
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
-			s.clear(e)
 			continue
 		}
 		v, err := s.Get(e.Name())
@@ -180,22 +198,15 @@ func (s Store) List() ([]Volume, error) {
 	return list, nil
 }
 
-// clear removes a half-made or half-removed volume once it is old enough to be nobody's.
-func (s Store) clear(e fs.DirEntry) {
-	if !strings.HasPrefix(e.Name(), newPrefix) && !strings.HasPrefix(e.Name(), oldPrefix) {
-		return
-	}
-	if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > time.Hour {
-		os.RemoveAll(filepath.Join(s.Dir, e.Name())) // the next list tries again
-	}
-}
+// clear removes the half-made and half-removed volumes of commands that were killed.
+func (s Store) clear() error { return journal.ClearUnclaimed(s.Dir, newPrefix, oldPrefix) }
 
 // Remove deletes a volume with its content. inUse names the containers that use it; nil means none.
 // The volume is gone at once, also when deleting its files is interrupted.
 func (s Store) Remove(name string, inUse func(name string) ([]string, error)) error {
 	v, err := s.Get(name)
 	if err != nil {
-		return err
+		return errors.Join(err, s.clear())
 	}
 	if inUse != nil {
 		users, err := inUse(name)
@@ -209,17 +220,18 @@ func (s Store) Remove(name string, inUse func(name string) ([]string, error)) er
 	var b [8]byte
 	rand.Read(b[:])
 	old := filepath.Join(s.Dir, oldPrefix+hex.EncodeToString(b[:]))
-	if err := os.Rename(filepath.Dir(v.Dir), old); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: %s", ErrNotFound, name)
-		}
-		return fmt.Errorf("removing volume %q: %w", name, err)
+	claim, err := journal.ClaimNamed(filepath.Dir(v.Dir))
+	if claim == nil && err == nil || errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s", ErrNotFound, name) // somebody else removes it
+	}
+	if err == nil {
+		err = claim.Move(old)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("removing volume %q: %w", name, err), claim.Keep())
 	}
 	s.note("destroy", name)
-	if err := journal.SyncDir(s.Dir); err != nil {
-		return fmt.Errorf("removing volume %q: %w", name, err)
-	}
-	if err := os.RemoveAll(old); err != nil {
+	if err := errors.Join(journal.SyncDir(s.Dir), claim.Close(), s.clear()); err != nil {
 		return fmt.Errorf("removing volume %q: %w", name, err)
 	}
 	return nil

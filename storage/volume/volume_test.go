@@ -5,7 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
+
+	"github.com/dhow-containers/dhow/storage/journal"
 )
 
 func TestLife(t *testing.T) {
@@ -71,25 +72,27 @@ func TestNames(t *testing.T) {
 
 func TestInterrupted(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
-	for _, name := range []string{".new-1", ".old-2"} {
-		dir := filepath.Join(s.Dir, name)
-		if err := os.MkdirAll(filepath.Join(dir, "_data", "x"), 0o700); err != nil {
+	left := []string{".new-1", ".old-2"}
+	for _, name := range left {
+		if err := os.MkdirAll(filepath.Join(s.Dir, name, "_data", "x"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
+	making, err := journal.ClaimDir(s.Dir, newPrefix) // of a command that is at it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer making.Close()
 	if l, err := s.List(); err != nil || len(l) != 0 {
 		t.Errorf("%v %v", l, err)
 	}
-	old := time.Now().Add(-2 * time.Hour)
-	os.Chtimes(filepath.Join(s.Dir, ".new-1"), old, old)
-	if _, err := s.List(); err != nil {
-		t.Error(err)
+	for _, name := range left {
+		if _, err := os.Stat(filepath.Join(s.Dir, name)); !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", name, err)
+		}
 	}
-	if _, err := os.Stat(filepath.Join(s.Dir, ".new-1")); !os.IsNotExist(err) {
-		t.Error("the old one is left")
-	}
-	if _, err := os.Stat(filepath.Join(s.Dir, ".old-2")); err != nil {
-		t.Error("the young one may be somebody's")
+	if _, err := os.Stat(making.Path); err != nil {
+		t.Error("what is being made is gone: ", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -73,24 +74,33 @@ func (c *call) remove(name string, force bool) error {
 	if err != nil {
 		return noContainer(err, name)
 	}
+	// The volumes first: once the container is gone nobody would come back for them.
+	if c.Bool("volumes") {
+		if err := c.removeAnonymous(f); err != nil {
+			return errors.Join(err, entry.Close())
+		}
+	}
 	if err := entry.Remove(); err != nil {
 		return err
 	}
-	if err := c.letGo(f); err != nil {
-		return err
-	}
-	if !c.Bool("volumes") {
-		return nil
-	}
+	return c.letGo(f)
+}
+
+// removeAnonymous removes the anonymous volumes that only this container has.
+func (c *call) removeAnonymous(f record.Found) error {
 	s, err := c.volumes()
 	if err != nil {
 		return err
+	}
+	others := func(name string) ([]string, error) {
+		users, err := c.volumeUsers()(name)
+		return slices.DeleteFunc(users, func(id string) bool { return id == f.ID }), err
 	}
 	for _, m := range f.Mounts {
 		if m.Type != "volume" || !m.Anonymous {
 			continue
 		}
-		if err := s.Remove(m.Name, c.volumeUsers()); err != nil && !errors.Is(err, volume.ErrNotFound) && !errors.Is(err, volume.ErrInUse) {
+		if err := s.Remove(m.Name, others); err != nil && !errors.Is(err, volume.ErrNotFound) && !errors.Is(err, volume.ErrInUse) {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage"
 	"github.com/dhow-containers/dhow/storage/diff"
+	"github.com/dhow-containers/dhow/storage/journal"
 	"github.com/dhow-containers/dhow/storage/tree"
 	"github.com/dhow-containers/dhow/storage/working"
 )
@@ -174,6 +175,9 @@ func hidden(below, upper, rel string) ([]Change, error) {
 	return gone, nil
 }
 
+// viewPrefix is that of the directories in which containers are looked at.
+const viewPrefix = "view-"
+
 // view mounts the container's image read-only, with what the container has written above it or without.
 // The caller calls done.
 func view(s *storage.Store, f record.Found, written bool) (dir string, done func() error, err error) {
@@ -189,13 +193,18 @@ func view(s *storage.Store, f record.Found, written bool) (dir string, done func
 	if _, serr := os.Lstat(upper); serr == nil && written {
 		w.Lowers = append(w.Lowers, upper)
 	}
-	if w.Dir, err = os.MkdirTemp(f.Dir, "view-"); err != nil {
+	if err := journal.ClearUnclaimed(f.Dir, viewPrefix); err != nil {
 		return "", nil, fmt.Errorf("looking at container %s: %w", f.Name, err)
 	}
-	if err := w.Mount(); err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(w.Dir))
+	claim, err := journal.ClaimDir(f.Dir, viewPrefix)
+	if err != nil {
+		return "", nil, fmt.Errorf("looking at container %s: %w", f.Name, err)
 	}
-	return w.Merged(), func() error { return errors.Join(w.Unmount(), os.RemoveAll(w.Dir)) }, nil
+	w.Dir = claim.Path
+	if err := w.Mount(); err != nil {
+		return "", nil, errors.Join(err, claim.Close())
+	}
+	return w.Merged(), func() error { return errors.Join(w.Unmount(), claim.Close()) }, nil
 }
 
 // links are the recorded owners of symlinks in a container: those of its layers, and its own above them.

@@ -22,6 +22,7 @@ import (
 	"github.com/dhow-containers/dhow/run/sandbox"
 	"github.com/dhow-containers/dhow/run/spec"
 	"github.com/dhow-containers/dhow/storage"
+	"github.com/dhow-containers/dhow/storage/volume"
 	"github.com/dhow-containers/dhow/storage/working"
 )
 
@@ -49,6 +50,7 @@ type container struct {
 	// ended that its last end was noted already.
 	restarts       int
 	stopped, ended bool
+	anonymous      []volume.Volume // declared, not made yet
 }
 
 // newContainer makes the record; from then on the image's layers are in use by it, and the hold on
@@ -120,9 +122,9 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 	if c.entry, err = o.book().Create(rec); err != nil {
 		return nil, err
 	}
-	if err := c.writeCIDFile(); err != nil {
+	if err := errors.Join(c.makeAnonymous(), c.writeCIDFile()); err != nil {
 		c.entry.Silent = true
-		return nil, errors.Join(err, c.entry.Remove())
+		return nil, errors.Join(err, c.remove())
 	}
 	return c, nil
 }
@@ -278,6 +280,12 @@ func (c *container) startOwners(p spec.Process) error {
 	for _, l := range slices.Backward(c.layers) {
 		cfg.Lowers = append(cfg.Lowers, ownership.LayerRef{Dir: l.Dir, Links: l.Links})
 	}
+	stale, _ := filepath.Glob(filepath.Join(c.entry.Dir(), "owners-*")) // of a monitor that was killed; fails for bad patterns only
+	for _, dir := range stale {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
 	var err error
 	c.owners, err = ownership.NewSupervisor(cfg)
 	return err
@@ -373,8 +381,9 @@ func (c *container) teardown() error {
 	return errors.Join(errs...)
 }
 
-// remove takes the container out of the book, with its anonymous volumes.
+// remove takes the container out of the book, after its anonymous volumes: once it is gone nobody would
+// come back for them.
 func (c *container) remove() error {
-	err := c.entry.Remove()
-	return errors.Join(err, removeAnonymous(c.o.volumes(), c.entry.Container))
+	err := removeAnonymous(c.o.volumes(), c.entry.Container)
+	return errors.Join(err, c.entry.Remove())
 }

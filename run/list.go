@@ -40,7 +40,7 @@ func settle(dir string, f record.Found) bool {
 	if err != nil {
 		return errors.Is(err, record.ErrNotFound)
 	}
-	return errors.Join(e.Remove(), removeAnonymous(Volumes(dir), f.Container)) == nil
+	return errors.Join(removeAnonymous(Volumes(dir), f.Container), e.Remove()) == nil
 }
 
 // someSettled is how many containers a run looks at while its own payload works.

@@ -16,14 +16,9 @@ import (
 
 func (o Options) volumes() volume.Store { return Volumes(o.Dir) }
 
-// declareMounts makes the volumes the person and the image ask for, turns them into binds of their
-// directories, and notes all mounts in the record. Anonymous volumes are taken back when it fails.
+// declareMounts makes the named volumes the person and the image ask for, turns volumes into binds of
+// their directories, and notes all mounts in the record.
 func (c *container) declareMounts(rec *record.Container) (err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, removeAnonymous(c.o.volumes(), *rec))
-		}
-	}()
 	if err := c.takeOver(); err != nil {
 		return err
 	}
@@ -51,7 +46,7 @@ func (c *container) declareMounts(rec *record.Container) (err error) {
 		}
 		switch m.Type {
 		case "volume":
-			v, err := c.o.volumes().Create(m.Source, m.Labels, m.VolumeOptions)
+			v, err := c.volume(m)
 			if err != nil {
 				return err
 			}
@@ -69,6 +64,28 @@ func (c *container) declareMounts(rec *record.Container) (err error) {
 			c.held = append(c.held, chain)
 		}
 		rec.Mounts = append(rec.Mounts, note)
+	}
+	return nil
+}
+
+// volume makes or finds a mount's volume. An anonymous one is made by makeAnonymous, when the record names
+// it: nobody else would ever remove it.
+func (c *container) volume(m *spec.Mount) (volume.Volume, error) {
+	if m.Source != "" {
+		return c.o.volumes().Create(m.Source, m.Labels, m.VolumeOptions)
+	}
+	v, err := c.o.volumes().Declare(m.Labels, m.VolumeOptions)
+	if err == nil {
+		c.anonymous = append(c.anonymous, v)
+	}
+	return v, err
+}
+
+func (c *container) makeAnonymous() error {
+	for _, v := range c.anonymous {
+		if _, err := c.o.volumes().Make(v); err != nil {
+			return err
+		}
 	}
 	return nil
 }

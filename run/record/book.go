@@ -86,18 +86,8 @@ func (b Book) Create(c Container) (*Entry, error) {
 	}
 	names := filepath.Join(b.Dir, "names")
 	e := &Entry{Container: c, dir: filepath.Join(b.Dir, c.ID), book: b}
-	err := os.Mkdir(e.dir, 0o700)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(b.Dir, 0o700); err != nil {
-			return nil, fmt.Errorf("recording the container: %w", err)
-		}
-		err = os.Mkdir(e.dir, 0o700)
-	}
-	if err != nil {
+	if err := e.makeDir(); err != nil {
 		return nil, fmt.Errorf("recording the container: %w", err)
-	}
-	if e.lock, err = journal.TakeLock(filepath.Join(e.dir, "lock"), true); err != nil {
-		return nil, errors.Join(fmt.Errorf("recording the container: %w", err), os.RemoveAll(e.dir))
 	}
 	if err := e.takeName(names, false); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(e.dir), e.lock.Unlock())
@@ -107,6 +97,30 @@ func (b Book) Create(c Container) (*Entry, error) {
 		return nil, errors.Join(err, e.Remove())
 	}
 	return e, nil
+}
+
+// makeDir makes the container's directory and takes its lock. Before it has that, another process may
+// take the directory for left over (see sweep) and remove it.
+func (e *Entry) makeDir() error {
+	for try := 0; ; try++ {
+		err := os.Mkdir(e.dir, 0o700)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err := os.MkdirAll(e.book.Dir, 0o700); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		e.lock, err = journal.TakeLock(filepath.Join(e.dir, "lock"), true)
+		if err == nil || try > 100 || !errors.Is(err, fs.ErrNotExist) {
+			if err != nil {
+				err = errors.Join(err, os.RemoveAll(e.dir))
+			}
+			return err
+		}
+	}
 }
 
 // takeName makes the link of a name. A link whose container is gone is from a removal that was cut
@@ -213,11 +227,6 @@ func (b Book) erase(id, name string) error {
 	if now, err := read[Container](filepath.Join(b.Dir, id, "config.json")); err == nil && now.Name != name {
 		names = append(names, now.Name) // renamed while it ran
 	}
-	for _, n := range names {
-		if err := b.freeName(id, n); err != nil {
-			return fmt.Errorf("removing container %s: %w", id, err)
-		}
-	}
 	if s, err := read[State](filepath.Join(b.Dir, id, "state.json")); err == nil && s.Cgroup != "" {
 		_ = cgroup.Remove(s.Cgroup) // of a monitor that was killed
 	}
@@ -225,10 +234,34 @@ func (b Book) erase(id, name string) error {
 	if err := os.Rename(filepath.Join(b.Dir, id), away); err != nil {
 		return fmt.Errorf("removing container %s: %w", id, err)
 	}
+	// Only now the names: while the container is there, it can be called by them.
+	for _, n := range names {
+		if err := b.freeName(id, n); err != nil {
+			return fmt.Errorf("removing container %s: %w", id, err)
+		}
+	}
 	if err := os.RemoveAll(away); err != nil {
 		return fmt.Errorf("removing container %s: %w", id, err)
 	}
 	return nil
+}
+
+// complete ends a removal that was cut short: away is the directory it was renamed to.
+func (b Book) complete(away string) error {
+	id := strings.TrimPrefix(filepath.Base(away), gone)
+	dir := filepath.Join(b.Dir, "names")
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if target, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil && target == id {
+			if err := b.freeName(id, e.Name()); err != nil {
+				return err
+			}
+		}
+	}
+	return os.RemoveAll(away)
 }
 
 // Take locks a container that does not run, to remove or change it. ErrRunning when it does,
@@ -283,7 +316,7 @@ func (b Book) List() ([]Found, error) {
 	for _, d := range entries {
 		name := d.Name()
 		if strings.HasPrefix(name, gone) {
-			errs = append(errs, os.RemoveAll(filepath.Join(b.Dir, name)))
+			errs = append(errs, b.complete(filepath.Join(b.Dir, name)))
 			continue
 		}
 		if !isID(name) {
@@ -427,16 +460,23 @@ func (b Book) damaged(f Found, id string, held bool, err error) (Found, error) {
 	return f, nil
 }
 
-// sweep removes what a Create that was killed has left, when it is old enough to be no Create that is
-// still on its way.
+// sweep removes what a Create that was killed has left: a directory whose lock is free and that has no
+// record.
 func (b Book) sweep(id string) {
-	st, err := os.Lstat(filepath.Join(b.Dir, id))
-	if err != nil || time.Since(st.ModTime()) < time.Minute {
+	if _, err := os.Lstat(filepath.Join(b.Dir, id)); err != nil {
 		return
 	}
-	if e, err := b.Take(id); err == nil {
-		e.Silent = true
-		_ = e.Remove()
+	lock, err := journal.TryLock(filepath.Join(b.Dir, id, "lock"), true)
+	if err != nil || lock == nil {
+		return
+	}
+	defer lock.Unlock()
+	if c, err := read[Container](filepath.Join(b.Dir, id, "config.json")); err != nil || c.ID == id {
+		return // it came meanwhile
+	}
+	away := filepath.Join(b.Dir, gone+id)
+	if os.Rename(filepath.Join(b.Dir, id), away) == nil {
+		_ = b.complete(away)
 	}
 }
 

@@ -171,8 +171,8 @@ func TestStaleNameRace(t *testing.T) {
 // A creation that was killed: before its lock, before its config, and one still on its way.
 func TestHalfCreated(t *testing.T) {
 	b := Book{Dir: t.TempDir()}
-	old, young, locked := NewID(), NewID(), NewID()
-	for _, id := range []string{old, young, locked} {
+	bare, named, locked := NewID(), NewID(), NewID()
+	for _, id := range []string{bare, named, locked} {
 		if err := os.Mkdir(filepath.Join(b.Dir, id), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -182,25 +182,65 @@ func TestHalfCreated(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Unlock()
-	past := time.Now().Add(-time.Hour)
-	for _, id := range []string{old, locked} {
-		if err := os.Chtimes(filepath.Join(b.Dir, id), past, past); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Mkdir(filepath.Join(b.Dir, gone+NewID()), 0o700); err != nil {
+	link := filepath.Join(b.Dir, "names", "one")
+	if err := errors.Join(os.Mkdir(filepath.Dir(link), 0o700), os.Symlink(named, link), os.Mkdir(filepath.Join(b.Dir, gone+NewID()), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := b.List(); err != nil || len(all) != 0 {
 		t.Errorf("listed %v, %v", all, err)
 	}
-	for id, want := range map[string]bool{old: false, young: true, locked: true} {
+	for id, want := range map[string]bool{bare: false, named: false, locked: true} {
 		if _, err := os.Stat(filepath.Join(b.Dir, id)); (err == nil) != want {
 			t.Errorf("%s: %v, want it there: %v", id, err, want)
 		}
 	}
+	if _, err := os.Lstat(link); err == nil {
+		t.Error("the name is left")
+	}
 	if left, _ := filepath.Glob(filepath.Join(b.Dir, ".gone-*")); len(left) != 0 {
 		t.Errorf("a removal was not completed: %q", left)
+	}
+}
+
+// Who lists takes nothing away from those who create meanwhile.
+func TestCreateWhileOthersList(t *testing.T) {
+	b := Book{Dir: t.TempDir()}
+	stop := make(chan struct{})
+	var listing, creating sync.WaitGroup
+	listing.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if _, err := b.List(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	for range 4 {
+		creating.Go(func() {
+			for range 50 {
+				e, err := b.Create(Container{ID: NewID()})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := os.Stat(filepath.Join(e.Dir(), "config.json")); err != nil {
+					t.Error(err)
+				}
+				if err := e.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	creating.Wait()
+	close(stop)
+	listing.Wait()
+	if all, err := b.List(); err != nil || len(all) != 200 {
+		t.Errorf("listed %d, %v", len(all), err)
 	}
 }
 

@@ -27,6 +27,10 @@ func (s *Store) newLease() (*lease, error) {
 			return nil, fmt.Errorf("making a lease: %w", err)
 		}
 	}
+	// There before anything else is: to look at the store takes the lock.
+	if f, err := os.OpenFile(s.lockFile(), os.O_RDONLY|os.O_CREATE, 0o600); err == nil {
+		f.Close()
+	}
 	name := fmt.Sprintf("%d-%s", os.Getpid(), strings.ToLower(rand.Text()[:10]))
 	l := &lease{path: filepath.Join(s.leasesDir(), name), tmp: filepath.Join(s.tmpDir(), name), named: map[string]bool{}}
 	var err error

@@ -6,9 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	cstorage "go.podman.io/storage"
 	"go.podman.io/storage/types"
+	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/storage/journal"
 )
@@ -22,6 +24,8 @@ type Store struct {
 	lease *lease         // made by keep, on the first need
 
 	layers layerMemory
+
+	roomMade atomic.Bool // see makeRoom
 }
 
 // Open opens the store under o.Dir. It reads and writes nothing yet: what is needed is opened when
@@ -40,6 +44,9 @@ func (s *Store) Close() error {
 	defer s.mu.Unlock()
 	err := s.lease.end()
 	s.lease = nil
+	if s.lib != nil {
+		_ = s.holdBack() // there may be no room for it
+	}
 	return err
 }
 
@@ -113,12 +120,16 @@ func (s *Store) openLibrary() (cstorage.Store, error) {
 		// the adopted tree, whose root carries its own xattr, then takes the directory's place.
 		options = append(options, "overlay.force_mask=755")
 	}
+	quiet()
 	lib, err := cstorage.GetStore(types.StoreOptions{
 		GraphRoot:          s.graphRoot(),
 		RunRoot:            filepath.Join(s.opts.Dir, "run"),
 		GraphDriverName:    "overlay",
 		GraphDriverOptions: options,
 	})
+	if err != nil && s.scarce(1) {
+		err = unix.ENOSPC // the library takes it for a kernel that can not do what it tries
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", s.opts.Dir, err)
 	}
@@ -141,6 +152,7 @@ func (s *Store) shared() (*journal.Lock, error) {
 // exclusive lets this process remove layers: nobody is between finding them and using them. The
 // library is open then, and what killed commands left is gone.
 func (s *Store) exclusive() (*journal.Lock, error) {
+	s.makeRoom()
 	if _, err := s.library(); err != nil {
 		return nil, err
 	}

@@ -109,6 +109,7 @@ func (s *Store) pruneTransfers() (bytes int64, err error) {
 // Untag takes names away from an image; without any all it has. The image stays, without a name if
 // need be. ErrNotFound when a name is not the image's.
 func (s *Store) Untag(image string, names ...string) (err error) {
+	s.makeRoom()
 	lib, err := s.library()
 	if err != nil {
 		return err

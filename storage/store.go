@@ -12,6 +12,7 @@
 //	run/         its run root
 //	lock         taken shared by whoever is about to use layers, exclusively by whoever removes some
 //	leases/      one locked file a process, naming the layers it is using without an image
+//	ballast/     room held back for removals on a full disk
 //	pins.json    layers the build cache refers to
 //	mounts/      images mounted for people to look at, by id
 //	tmp/         spooled blobs, staged layers and tar-split data, by lease

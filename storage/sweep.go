@@ -209,6 +209,7 @@ func (s *Store) Unpin(layerID, owner string) error { return s.UnpinAll([]string{
 
 // UnpinAll is Unpin for several layers at the price of one.
 func (s *Store) UnpinAll(layerIDs []string, owner string) error {
+	s.makeRoom()
 	return s.pins().Update(func(p *pinned) error {
 		for _, id := range layerIDs {
 			owners := slices.DeleteFunc((*p)[id], func(o string) bool { return o == owner })
@@ -241,6 +242,7 @@ func (s *Store) PinOwners(prefix string) ([]string, error) {
 
 // UnpinOwner ends all pins of an owner. Nothing is written when it has none.
 func (s *Store) UnpinOwner(owner string) error {
+	s.makeRoom()
 	owners, err := s.PinOwners(owner)
 	if err != nil || !slices.Contains(owners, owner) {
 		return err

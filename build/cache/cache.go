@@ -15,9 +15,12 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // Pins is the part of the image store that the cache needs: keeping the layers that moved there,
@@ -44,7 +47,8 @@ type Cache struct {
 func Open(dir string, pins Pins) (*Cache, error) {
 	c := &Cache{dir: dir, pins: pins}
 	for _, d := range []string{"", "records", "layers", "locks", "mounts", "tmp"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+		// On a full disk what is not there is empty: it can still be pruned.
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
 			return nil, fmt.Errorf("opening the build cache: %w", err)
 		}
 	}

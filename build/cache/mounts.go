@@ -2,6 +2,7 @@ package cache
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -21,7 +22,7 @@ type MountRecord struct {
 // mounts lists the contents of cache mounts.
 func (c *Cache) mounts() ([]Entry, error) {
 	names, err := os.ReadDir(c.MountsDir())
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the build cache: %w", err)
 	}
 	var out []Entry

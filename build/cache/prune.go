@@ -160,7 +160,7 @@ func (c *Cache) orphans() error {
 	keys := map[string]bool{}
 	for _, d := range []string{"layers", "records", "locks"} {
 		entries, err := os.ReadDir(filepath.Join(c.dir, d))
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("reading the build cache: %w", err)
 		}
 		for _, e := range entries {
@@ -217,7 +217,7 @@ func (c *Cache) strays() {
 // layers lists the records that count.
 func (c *Cache) layers() ([]Entry, error) {
 	names, err := os.ReadDir(filepath.Join(c.dir, "records"))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the build cache: %w", err)
 	}
 	var out []Entry

@@ -27,6 +27,11 @@ func (c *Cache) Scratch() (*Scratch, error) {
 		}
 		dir := filepath.Join(c.dir, "tmp", hex.EncodeToString(id[:]))
 		lock, err := TryLock(dir+".lock", true)
+		if errors.Is(err, os.ErrNotExist) { // see Open
+			if err = os.MkdirAll(filepath.Dir(dir), 0o700); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("making a scratch folder: %w", err)
 		}
@@ -64,7 +69,7 @@ func (s *Scratch) Close() error {
 func (c *Cache) sweep() error {
 	tmp := filepath.Join(c.dir, "tmp")
 	entries, err := os.ReadDir(tmp)
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("opening the build cache: %w", err)
 	}
 	for _, e := range entries {

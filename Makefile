@@ -4,6 +4,7 @@
 # make apps   PostgreSQL, less, nginx … from Debian's packages, used as each kind of user (slow; a mirror)
 # make vm-test   limits, pause and stats in a virtual machine, which has the control groups for them
 # make bench  the promises about speed, beside podman, buildah, crun and runc (LINES=run,exec some, QUICK=1 a try); see tests/bench
+# make torture   kills, power cuts and full disks, at length (ONLY=kill,power,full POINTS= SEED=); see tests/torture
 # make lint   what .ci/run checks besides the tests
 GO      ?= go
 PREFIX  ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
@@ -22,7 +23,7 @@ export CGO_ENABLED = 1
 # Everywhere, so that the binary, its tests and what else is built share what was compiled.
 export GOFLAGS := -trimpath $(GOFLAGS)
 
-.PHONY: all tools userland test bench vm-test demo apps lint install clean bin/dhow
+.PHONY: all tools userland test torture bench vm-test demo apps lint install clean bin/dhow
 all: bin/dhow
 
 bin/dhow: tools
@@ -39,6 +40,13 @@ test: bin/dhow userland
 bench: bin/dhow userland
 	@$(GO) build -tags '$(TAGS)' -o bin/bench ./tests/bench
 	@DHOW_BENCH_OUT=$${DHOW_BENCH_OUT:-docs} bin/bench
+
+# As root it tries every kind of user and installs what makes filesystems; a user kills commands only.
+torture: bin/dhow userland
+	@if [ "$$(id -u)" = 0 ] && ! { command -v mkfs.xfs && command -v mkfs.btrfs && command -v newuidmap; } >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends xfsprogs btrfs-progs e2fsprogs uidmap; fi
+	@$(GO) build -tags '$(TAGS)' -o bin/torture ./tests/torture
+	@bin/torture
 
 vm-test: bin/dhow
 	sh tests/vm/run.sh

@@ -185,25 +185,7 @@ func atoi(t *testing.T, s string) int {
 // account gives the account of kind, made when it is missing.
 func account(t *testing.T, kind string) *user.User {
 	t.Helper()
-	name := accounts[kind]
-	if _, err := user.Lookup(name); err != nil {
-		out, err := exec.Command("useradd", "-m", "-s", "/bin/sh", "-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0", name).CombinedOutput()
-		if err != nil {
-			t.Fatalf("making the user %s: %v: %s", name, err, out)
-		}
-	}
-	if kind == kindSubids {
-		for file, flag := range map[string]string{"/etc/subuid": "--add-subuids", "/etc/subgid": "--add-subgids"} {
-			b, _ := os.ReadFile(file)
-			if strings.Contains("\n"+string(b), "\n"+name+":") {
-				continue
-			}
-			if out, err := exec.Command("usermod", flag, "3000000-3065535", name).CombinedOutput(); err != nil {
-				t.Fatalf("giving %s subordinate ids: %v: %s", name, err, out)
-			}
-		}
-	}
-	u, err := user.Lookup(name)
+	u, err := fixture.Account(accounts[kind], kind == kindSubids)
 	if err != nil {
 		t.Fatal(err)
 	}

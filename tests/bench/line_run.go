@@ -218,6 +218,7 @@ func lineExec(b *bench) (_ *Result, err error) {
 		if p.path == "" {
 			continue
 		}
+		_, _ = b.must(p, "rm", "-f", "-t", "0", "bench-exec") // of a run that was killed
 		if _, err := b.must(p, "run", "-d", "--name", "bench-exec", "--network", "none", b.local("base"), "sleep", "100000"); err != nil {
 			if p == b.dhow {
 				return nil, err

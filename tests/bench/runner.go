@@ -20,8 +20,12 @@ import (
 // standard input in its own mount namespace, one after the other, and says how long each took.
 const runnerRole = "runner"
 
-// patience is how long one command may take.
-const patience = 10 * time.Minute
+const (
+	// patience is how long one command may take.
+	patience = 10 * time.Minute
+	// enough is how long a line goes on with rounds after the second: a slow machine takes fewer.
+	enough = 75 * time.Second
+)
 
 type order struct {
 	Args, Env []string
@@ -131,9 +135,12 @@ func startRunner(env ...string) (*runner, error) {
 }
 
 func (r *runner) run(o order) (Sample, error) {
+	var s Sample
+	if r == nil {
+		return s, errors.New("the measuring was stopped")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var s Sample
 	if err := r.enc.Encode(o); err != nil {
 		return s, err
 	}
@@ -190,7 +197,8 @@ func (b *bench) contend(r *Result, rounds int, list ...contender) error {
 	series := make([]Series, len(list))
 	cpu, peak := make([]Series, len(list)), make([]Series, len(list))
 	dead := make([]bool, len(list))
-	for round := -1; round < rounds; round++ {
+	begin := time.Now()
+	for round := -1; round < rounds && (round < 2 || time.Since(begin) < enough); round++ {
 		for i, c := range list {
 			if dead[i] || c.rounds > 0 && round >= c.rounds || (round < 0 && c.rounds > 0) {
 				continue

@@ -103,7 +103,9 @@ func (c *copier) regular(l *level, src, name, dst string, st *unix.Stat_t) error
 		return err
 	}
 	defer unix.Close(from)
-	to, err := unix.Openat(l.to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	attr := c.attr(st)
+	// With its mode from the start, most files need no call to change it.
+	to, err := unix.Openat(l.to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, attr.Mode&0o777)
 	if err != nil {
 		return err
 	}
@@ -125,7 +127,7 @@ func (c *copier) regular(l *level, src, name, dst string, st *unix.Stat_t) error
 	case changed(st, &after):
 		return errors.New("it changed while it was copied")
 	}
-	if err := c.u.owners.Set(l.to, name, dst, c.attr(st)); err != nil {
+	if err := c.u.owners.SetOpen(to, dst, attr); err != nil {
 		return err
 	}
 	if err := copyXattrs(from, to); err != nil {

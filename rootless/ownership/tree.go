@@ -108,7 +108,8 @@ func (t *Tree) setOpen(fd int, rel string, a Attr) error {
 	if fake && !t.Userns {
 		return fmt.Errorf("a regular file can not become a device: %w", unix.EINVAL)
 	}
-	if t.Native && (st.Uid != a.UID || st.Gid != a.GID) {
+	chowned := t.Native && (st.Uid != a.UID || st.Gid != a.GID)
+	if chowned {
 		if err := unix.Fchownat(fd, "", int(a.UID), int(a.GID), unix.AT_EMPTY_PATH); err != nil {
 			return err
 		}
@@ -118,7 +119,7 @@ func (t *Tree) setOpen(fd int, rel string, a Attr) error {
 	}
 	perm := a.Mode & permMask
 	// After chown, which drops setuid and setgid bits.
-	if t.Native || st.Mode&permMask != perm {
+	if st.Mode&permMask != perm || chowned && perm&(unix.S_ISUID|unix.S_ISGID) != 0 {
 		if err := unix.Chmod(fdPath(fd, ""), perm); err != nil {
 			return err
 		}

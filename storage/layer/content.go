@@ -13,7 +13,8 @@ import (
 )
 
 func (u *unpacking) regular(f file) error {
-	fd, err := unix.Openat(f.at, f.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	// With its mode from the start, most files need no call to change it.
+	fd, err := unix.Openat(f.at, f.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, f.attr.Mode&0o777)
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,13 @@ func (u *unpacking) sparse(out *os.File, hdr *tar.Header) error {
 // else nil.
 func (u *unpacking) finish(f file, open *os.File) error {
 	if !f.attr.IsDevice() { // Mknod has set it
-		if err := u.o.Tree.Set(f.at, f.name, f.rel, f.attr); err != nil {
+		var err error
+		if open != nil {
+			err = u.o.Tree.SetOpen(int(open.Fd()), f.rel, f.attr)
+		} else {
+			err = u.o.Tree.Set(f.at, f.name, f.rel, f.attr)
+		}
+		if err != nil {
 			return ownerError(err, f.attr)
 		}
 	}

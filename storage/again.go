@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
+	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,7 +22,8 @@ import (
 
 // patience is how often a request is made again that failed for a reason that may pass. The zero
 // value is new. That a registry wants fewer requests (429) is image/v5's matter: it waits as long as
-// Retry-After says, at most a minute, four times.
+// Retry-After says, four times; see throttle for waits that are too long. With other answers the library
+// tells nobody what Retry-After says.
 type patience struct{ failed int }
 
 const maxFailures = 5
@@ -67,9 +71,48 @@ type throttle struct {
 	mu   sync.Mutex
 	next int
 	say  map[int]progress.Func
+	end  map[int]context.CancelCauseFunc
+	// asked is what the last Retry-After said.
+	asked time.Duration
 }
 
-var throttled = throttle{say: map[int]progress.Func{}}
+var throttled = throttle{say: map[int]progress.Func{}, end: map[int]context.CancelCauseFunc{}}
+
+// longestWait is the library's. To ask again after it when a registry has said something longer would be
+// useless, and to wait that long no help to a person.
+const longestWait = time.Minute
+
+// tooLong is a wait that a registry asks for and that is not waited.
+type tooLong struct {
+	host string
+	wait time.Duration
+}
+
+func (t *tooLong) Error() string {
+	wait := t.wait.Round(time.Second).String()
+	if t.wait >= 48*time.Hour {
+		wait = fmt.Sprintf("%d days", t.wait/(24*time.Hour))
+	}
+	return fmt.Sprintf("%s has had too many requests and wants none for %s", t.host, wait)
+}
+
+// bound gives a context that ends with a tooLong as its cause when a registry asks for that, before stop
+// is called.
+func (t *throttle) bound(ctx context.Context) (_ context.Context, stop func()) {
+	hookThrottle()
+	ctx, cancel := context.WithCancelCause(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.next++
+	id := t.next
+	t.end[id] = cancel
+	return ctx, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.end, id)
+		cancel(nil)
+	}
+}
 
 var hookThrottle = sync.OnceFunc(func() {
 	logrus.SetLevel(logrus.DebugLevel) //nolint:forbidigo // nothing is printed: see quiet
@@ -95,6 +138,14 @@ func (t *throttle) listen(say progress.Func) func() {
 func (t *throttle) Levels() []logrus.Level { return []logrus.Level{logrus.DebugLevel} } //nolint:forbidigo // as above
 
 func (t *throttle) Fire(e *logrus.Entry) error {
+	if said, ok := strings.CutPrefix(e.Message, "Detected 'Retry-After' header "); ok {
+		if said, err := strconv.Unquote(said); err == nil {
+			t.mu.Lock()
+			t.asked = retryAfter(said, time.Now())
+			t.mu.Unlock()
+		}
+		return nil
+	}
 	rest, ok := strings.CutPrefix(e.Message, "Too many requests to ")
 	if !ok {
 		return nil
@@ -102,10 +153,28 @@ func (t *throttle) Fire(e *logrus.Entry) error {
 	host, seconds := throttledWait(rest)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	asked := t.asked
+	if t.asked = 0; asked > longestWait {
+		for _, end := range t.end {
+			end(&tooLong{host, asked})
+		}
+		return nil
+	}
 	for _, say := range t.say {
 		say.Emit(progress.Event{Warning: fmt.Sprintf("%s wants fewer requests: waiting %s", host, seconds)})
 	}
 	return nil
+}
+
+// retryAfter reads the header of that name (RFC 9110, 10.2.3); 0 when it says nothing.
+func retryAfter(text string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, uint64(math.MaxInt64/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
 }
 
 // throttledWait reads "https://host/path: sleeping for 2.000000 seconds before next attempt".

@@ -113,7 +113,8 @@ func (s *Store) remote(ctx context.Context, ref, platform string, auth *Credenti
 		return ctx, name, nil, nil, fmt.Errorf("%s: %w", reference.Familiar(name.String()), err)
 	}
 	ctx, calm := registry.Bounded(ctx, memory)
-	return ctx, name, sys, func() { calm(); done() }, nil
+	ctx, free := throttled.bound(ctx)
+	return ctx, name, sys, func() { free(); calm(); done() }, nil
 }
 
 // quiet keeps the libraries from writing to stderr: what matters comes back as an error.
@@ -143,7 +144,9 @@ func (h hushed) Unwrap() error { return h.error }
 // explainTransfer makes the one error a person caused recognisable, the context's, and drops from
 // others the library's words about its own phases.
 func explainTransfer(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); errors.Is(cause, registry.ErrFlood) {
+	cause := context.Cause(ctx)
+	var wait *tooLong
+	if errors.Is(cause, registry.ErrFlood) || errors.As(cause, &wait) {
 		return cause
 	}
 	if text := err.Error(); strings.Contains(text, bodyStart) {

@@ -82,7 +82,11 @@ func runBuild(c *call) error {
 	if o.Store, err = c.store(); err != nil {
 		return err
 	}
-	o.Dir, o.Mapping, o.Progress, o.Stdin = p.store, p.mapping, display.Event, os.Stdin
+	stdin, err := c.stdin()
+	if err != nil {
+		return err
+	}
+	o.Dir, o.Mapping, o.Progress, o.Stdin = p.store, p.mapping, display.Event, stdin
 	result, err := build.Build(c.cancellable(), o)
 	display.Close(err != nil && c.signalled() == 0)
 	if err != nil {

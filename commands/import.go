@@ -2,7 +2,6 @@ package commands
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -56,7 +55,10 @@ func runImport(c *call) error {
 			config.Variant = parts[2]
 		}
 	}
-	var r io.Reader = os.Stdin
+	r, err := c.stdin()
+	if err != nil {
+		return err
+	}
 	if source != "-" {
 		f, err := os.Open(source)
 		if err != nil {

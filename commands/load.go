@@ -2,7 +2,6 @@ package commands
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -36,7 +35,10 @@ func runLoad(c *call) error {
 	if err != nil {
 		return err
 	}
-	var r io.Reader = os.Stdin
+	r, err := c.stdin()
+	if err != nil {
+		return err
+	}
 	directory := ""
 	if in := c.text("input"); in != "" && in != "-" {
 		f, err := os.Open(in)

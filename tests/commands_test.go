@@ -62,6 +62,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"refused":   refusedCmd,
 	"sigstore":  sigstoreCmd,
 	"hostile":   hostileCmd,
+	"interrupt": interruptCmd,
 }
 
 // layersCmd is `layers IMAGE FILE`: it saves IMAGE and writes to FILE one line for each entry of each

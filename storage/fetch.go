@@ -24,6 +24,8 @@ type fetcher struct {
 	say   progress.Func
 	// located notes where a blob was found whose transfer image/v5 has not seen the beginning of.
 	located func(digest.Digest)
+	// silent fetchers tell of nothing but trouble.
+	silent bool
 }
 
 // errDigest is what a blob is that its digest does not name.
@@ -173,6 +175,9 @@ func (r *blobReader) Read(buf []byte) (int, error) {
 func (r *blobReader) got(b []byte) int {
 	r.hash.Write(b)
 	r.pos += int64(len(b))
+	if r.f.silent {
+		return len(b)
+	}
 	if now := time.Now(); now.Sub(r.said) >= reportEvery || r.pos == r.limit {
 		r.said = now
 		e := progress.Event{ID: r.info.Digest.String(), Action: "downloading", Current: r.pos, Total: max(r.limit, 0)}

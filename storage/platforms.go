@@ -37,6 +37,9 @@ func (s *Store) PullAll(ctx context.Context, ref string, o PullOptions) (Image, 
 	if _, err := s.library(); err != nil {
 		return Image{}, err
 	}
+	if _, err := s.sweepPartials(false); err != nil {
+		return Image{}, err
+	}
 	ctx, name, sys, done, err := s.remote(ctx, ref, "", o.Auth, o.Insecure, registry.Receiving)
 	if err != nil {
 		return Image{}, err
@@ -56,7 +59,7 @@ func (s *Store) PullAll(ctx context.Context, ref string, o PullOptions) (Image, 
 	defer policy.Destroy()
 	to := &vaultRef{local: local{name: name.String()}, s: s}
 	report := newReporter(o.Progress, "downloading")
-	_, err = copy.Image(ctx, policy, to, from, &copy.Options{
+	_, err = copy.Image(ctx, policy, to, resuming{from, s, o.Progress}, &copy.Options{
 		RemoveSignatures:   true,
 		PreserveDigests:    true,
 		ImageListSelection: copy.CopyAllImages,

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/storage/journal"
 	"github.com/dhow-containers/dhow/storage/working"
 )
 
@@ -29,6 +30,11 @@ func (s *Store) MountImage(c *Chain) (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
+	lock, err := s.lockMounts()
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	here, err := mountPoints("/proc/self/mountinfo", s.mountsDir())
 	if err != nil || here[w.Merged()] {
 		return w.Merged(), err
@@ -65,11 +71,16 @@ func (s *Store) MountedImages() (map[string]string, error) {
 
 // UnmountImage ends the mount of an image in the mount namespace of this process. One in use is refused
 // (EBUSY) unless forced: it then ends with its last user. ErrNotMounted.
-func (s *Store) UnmountImage(id string, force bool) error {
+func (s *Store) UnmountImage(id string, force bool) (err error) {
 	w, err := s.mountHere(id)
 	if err != nil {
 		return err
 	}
+	lock, err := s.lockMounts()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	here, err := mountPoints("/proc/self/mountinfo", s.mountsDir())
 	if err != nil {
 		return err
@@ -87,6 +98,15 @@ func (s *Store) UnmountImage(id string, force bool) error {
 	return s.forgetMount(w)
 }
 
+// lockMounts keeps others from making and removing the directories of mounts: each is a step of several,
+// and two commands may be at one image. Who has the store's lock takes that first.
+func (s *Store) lockMounts() (*journal.Lock, error) {
+	if err := os.MkdirAll(s.mountsDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("mounting images: %w", err)
+	}
+	return journal.TakeLock(filepath.Join(s.mountsDir(), "lock"), true)
+}
+
 func (s *Store) mountsDir() string { return filepath.Join(s.opts.Dir, "mounts") }
 
 // mountHere is the place of an image's mount in the mount namespace of this process.
@@ -100,8 +120,16 @@ func (s *Store) mountHere(id string) (*working.Work, error) {
 
 // mountedAt gives where an image is mounted in the namespace of some process that can be seen, "" for
 // nowhere. What is left of mounts that no process sees goes.
-func (s *Store) mountedAt(id string) (string, error) {
+func (s *Store) mountedAt(id string) (_ string, err error) {
 	dir := filepath.Join(s.mountsDir(), id)
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	lock, err := s.lockMounts()
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	spaces, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil

@@ -202,6 +202,11 @@ func runScripts(t *testing.T, kind, dir string) {
 	t.Cleanup(func() { private.Close() })
 	hostURL := serveHost(t)
 	token, secure := startSpecial(t, hostURL)
+	proxy, err := fixture.StartProxy(reg.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
 	work, err := os.MkdirTemp("", "w-")
 	if err != nil {
 		t.Fatal(err)
@@ -225,6 +230,7 @@ func runScripts(t *testing.T, kind, dir string) {
 			e.Setenv("SECURE", secure.Addr)   // TLS with the authority in $CA
 			e.Setenv("CA", string(secure.CA))
 			e.Setenv("BASE", base)
+			e.Setenv("PROXY", proxy.Addr) // a web proxy, which alone knows registry.test
 			e.Setenv("HOSTURL", hostURL)
 			e.Setenv("DHOW", dhow)
 			e.Setenv("ROUNDS", cmp.Or(os.Getenv(envRounds), "8"))

@@ -33,6 +33,7 @@ type naive struct {
 	user, password string
 	scheme         string // "" is http
 	asked          int
+	flooded        bool // it read what does not end
 	left           bool // it would have written outside of the world
 }
 

@@ -37,6 +37,9 @@ type attack struct {
 	// says then.
 	works bool
 	says  string
+	// either is for what may be taken or refused, as long as nothing is harmed.
+	either bool
+	stdin  string
 	// after looks at what is there afterwards.
 	after func(w *world) error
 	// harm is what the same answers do to somebody naive: takes, leaks, escapes, floods, loops, hangs.
@@ -45,12 +48,12 @@ type attack struct {
 	naive func(w *world, n *naive) error
 	// interrupt sends SIGINT after so long.
 	interrupt time.Duration
-	// mayLeak is for commands that show the password to w.reg rightly; to w.other nothing ever is.
+	// secretRegistry is for accounts w.reg must not see either; w.other never may.
 	secretRegistry bool
 }
 
 const (
-	attackTime   = 20 * time.Second
+	attackTime   = time.Minute // on a busy machine
 	attackMemory = 320 << 20
 	attackBytes  = 256 << 20 // what a registry gets rid of at a client
 
@@ -66,8 +69,7 @@ type world struct {
 	host       string
 	dir        string // holds canary, outside/ and home/
 	env        []string
-	kind, bin  string
-	out        string // what the command said last
+	bin        string
 }
 
 func (w *world) expand(s string) string {
@@ -87,7 +89,7 @@ func hostileCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 || tables[args[0]] == nil {
 		ts.Fatalf("usage: hostile TABLE")
 	}
-	only := regexp.MustCompile(os.Getenv("DHOW_TEST_ATTACKS"))
+	only := regexp.MustCompile(os.Getenv(envAttacks))
 	rows := make(chan attack)
 	go func() {
 		for _, a := range tables[args[0]] {
@@ -131,7 +133,7 @@ func hostileCmd(ts *testscript.TestScript, neg bool, args []string) {
 
 func newWorld(ts *testscript.TestScript, i int) (*world, error) {
 	host, _, _ := strings.Cut(strings.TrimPrefix(ts.Getenv("HOSTURL"), "http://"), ":")
-	w := &world{host: host, dir: ts.MkAbs(fmt.Sprintf("world%d", i)), kind: ts.Getenv("KIND"), bin: ts.Getenv("DHOW")}
+	w := &world{host: host, dir: ts.MkAbs(fmt.Sprintf("world%d", i)), bin: ts.Getenv("DHOW")}
 	home := filepath.Join(w.dir, "home")
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return nil, err
@@ -239,6 +241,7 @@ func (w *world) dhow(a attack, args ...string) (out string, err error) {
 	}
 	var b bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &b, &b
+	cmd.Stdin = strings.NewReader(a.stdin)
 	cmd.WaitDelay = time.Second
 	cmd.Cancel = func() error { return cmd.Process.Kill() }
 	begun := time.Now()
@@ -253,20 +256,23 @@ func (w *world) dhow(a attack, args ...string) (out string, err error) {
 	err = cmd.Wait()
 	close(ended)
 	most := <-peak
-	w.out = b.String()
+	out = b.String()
 	if ctx.Err() != nil {
-		return w.out, fmt.Errorf("it does not end: %w: %.500s", ctx.Err(), w.out)
+		return out, fmt.Errorf("it does not end: %w: %.500s", ctx.Err(), out)
 	}
-	if a.interrupt > 0 && time.Since(begun) > a.interrupt+5*time.Second {
-		return w.out, fmt.Errorf("it ended %s after the interrupt", time.Since(begun)-a.interrupt)
+	if a.interrupt > 0 && time.Since(begun) > a.interrupt+15*time.Second {
+		return out, fmt.Errorf("it ended %s after the interrupt", time.Since(begun)-a.interrupt)
+	}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && a.interrupt > 0 && status.Signal() == syscall.SIGINT {
+		return out, err // it came before the command listened
 	}
 	if code := cmd.ProcessState.ExitCode(); code < 0 || code > 127 && a.interrupt == 0 {
-		return w.out, fmt.Errorf("it ended with %s: %.2000s", cmd.ProcessState, w.out)
+		return out, fmt.Errorf("it ended with %s: %.2000s", cmd.ProcessState, out)
 	}
 	if most > attackMemory>>10 {
-		return w.out, fmt.Errorf("it took %d MB", most>>10)
+		return out, fmt.Errorf("it took %d MB", most>>10)
 	}
-	return w.out, err
+	return out, err
 }
 
 // memoryOf gives the most memory a process has taken, in KB, when it ends. What the kernel says of it then
@@ -317,6 +323,8 @@ func (w *world) attacked(a attack) error {
 		return err
 	case a.works && err != nil:
 		return fmt.Errorf("%w: %.500s", err, out)
+	case a.either && err == nil:
+		a.works = true
 	case !a.works && err == nil:
 		return fmt.Errorf("it was taken: %.500s", out)
 	case !regexp.MustCompile(a.says).MatchString(out):
@@ -325,7 +333,11 @@ func (w *world) attacked(a attack) error {
 	if strings.Contains(out, "goroutine ") || strings.Contains(out, secret) {
 		return fmt.Errorf("it says %.1000q", out)
 	}
-	if !a.works {
+	if args[0] == "build" { // it shows the lines that are wrong first
+		lines := strings.SplitAfter(out, "\n")
+		out = lines[max(0, len(lines)-2)]
+	}
+	if !a.works && (a.interrupt == 0 || out != "") {
 		if strings.Count(out, "\n") != 1 || len(out) > 4500 || strings.ContainsFunc(out, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r == 0x9b }) {
 			return fmt.Errorf("that is no clean line: %.1000q", out)
 		}
@@ -365,7 +377,7 @@ func (w *world) empty(a attack) error {
 		if out, err := w.dhow(attack{}, "image", "prune", "-af"); err != nil {
 			return fmt.Errorf("image prune: %w: %s", err, out)
 		}
-		if !a.works {
+		if !a.works && !a.either {
 			return fmt.Errorf("there are images: %s", b)
 		}
 	}
@@ -410,7 +422,7 @@ func (w *world) control(a attack) error {
 	err = act(w, n)
 	done := harms{
 		took: err == nil, leaked: showed(w.other, casey, secret, true) || w.plain != nil && showed(w.plain, casey, secret, true), escaped: n.left || w.dead() != nil,
-		flooded: w.reg.Sent()+w.other.Sent() > naiveBytes/2, looped: n.asked > naiveAsks, hung: time.Since(begun) > time.Second,
+		flooded: n.flooded || w.reg.Sent()+w.other.Sent() > naiveBytes/2, looped: n.asked > naiveAsks, hung: time.Since(begun) > time.Second,
 	}
 	if a.secretRegistry {
 		done.leaked = showed(w.reg, casey, secret, true)

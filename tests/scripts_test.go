@@ -36,6 +36,8 @@ const (
 	envDir  = "DHOW_TEST_DIR"  // holds dhow, userland and scripts/, readable for everybody
 	// envRounds is how often the scripts that try to win a race do so, a few times if it is not set.
 	envRounds = "DHOW_TEST_ROUNDS"
+	// envAttacks says which rows of the tables of hostile_*_test.go are tried, a regular expression.
+	envAttacks = "DHOW_TEST_ATTACKS"
 )
 
 // accounts are the users that root makes for the tests; they stay for the next run.
@@ -162,7 +164,7 @@ func runAs(t *testing.T, kind, dir string) {
 	cmd.Dir = home
 	cmd.Env = []string{
 		"HOME=" + home, "USER=" + u.Username, "LOGNAME=" + u.Username, "TMPDIR=" + home, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-		"LANG=C.UTF-8", envKind + "=" + kind, envDir + "=" + dir, envRounds + "=" + os.Getenv(envRounds),
+		"LANG=C.UTF-8", envKind + "=" + kind, envDir + "=" + dir, envRounds + "=" + os.Getenv(envRounds), envAttacks + "=" + os.Getenv(envAttacks),
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()

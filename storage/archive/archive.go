@@ -10,11 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strconv"
 
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/directory"
 	dockerarchive "go.podman.io/image/v5/docker/archive"
 	imageref "go.podman.io/image/v5/docker/reference"
@@ -180,6 +182,9 @@ func NewReader(sys *types.SystemContext, r io.Reader, dir string) (*Reader, erro
 
 // NewDirReader reads what images a directory has: an OCI layout, or the blobs of one image.
 func NewDirReader(dir string) (*Reader, error) {
+	if err := onlyFiles(dir); err != nil {
+		return nil, fmt.Errorf("reading %q: %w", dir, err)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "index.json")); err == nil {
 		return readLayout(dir)
 	}
@@ -191,6 +196,33 @@ func NewDirReader(dir string) (*Reader, error) {
 		return nil, fmt.Errorf("reading %q: %w", dir, err)
 	}
 	return &Reader{images: []Image{{Ref: ref}}}, nil
+}
+
+// onlyFiles refuses a directory with pipes or devices where the library would read: it would wait for a
+// writer, or read without end.
+func onlyFiles(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		st, err := os.Stat(name) // symlinks may lead to blobs that are shared
+		switch {
+		case err != nil && e.Type()&fs.ModeSymlink != 0:
+			continue // to nothing: who reads it says so
+		case err != nil:
+			return err
+		case st.IsDir() && (e.Name() == imgspecv1.ImageBlobsDir || filepath.Base(dir) == imgspecv1.ImageBlobsDir):
+			err = onlyFiles(name)
+		case !st.IsDir() && !st.Mode().IsRegular():
+			err = fmt.Errorf("%s is no file", e.Name())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // spool writes the stream to file, decompressed.
@@ -253,6 +285,9 @@ func readDocker(sys *types.SystemContext, file string) (*Reader, error) {
 	list, err := ar.List()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the archive: %w", err), ar.Close())
+	}
+	if len(list) == 0 {
+		return nil, errors.Join(errors.New("reading the archive: it names no image"), ar.Close())
 	}
 	r := &Reader{docker: ar}
 	for _, refs := range list {

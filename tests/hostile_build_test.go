@@ -1,0 +1,143 @@
+package tests
+
+import (
+	"archive/tar"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/dhow-containers/dhow/tests/fixture"
+)
+
+func init() { tables["builds"] = buildAttacks() }
+
+// buildAttacks are contexts and Dockerfiles of strangers. What needs an image to run in is in
+// scripts/hostile_builds.txtar.
+func buildAttacks() []attack {
+	// building builds files/ with a Dockerfile.
+	building := func(name, dockerfile, says string, more func(w *world)) attack {
+		return attack{name: name, args: []string{"build", "-q", "."}, says: says, answer: func(w *world) {
+			if more != nil {
+				more(w)
+			}
+			if dockerfile != "" {
+				w.file("Dockerfile", w.expand(dockerfile))
+			}
+		}}
+	}
+	// read builds what must not be read: the image has nothing of the canary.
+	copying := func(name, dockerfile string, more func(w *world)) attack {
+		a := building(name, dockerfile, "", more)
+		a.either, a.args, a.after = true, []string{"build", "-q", "-t", "x:1", "."}, holdsNothing
+		return a
+	}
+	web := func(name string, rules ...fixture.Rule) attack {
+		return building(name, "FROM scratch\nADD http://REG/file /d/\n", "", func(w *world) { w.reg.Answer(rules...) })
+	}
+	quiet := func(a attack) attack {
+		a.after = func(w *world) error {
+			if s := w.reg.Seen(); len(s) > 0 {
+				return fmt.Errorf("it asked for %+v", s)
+			}
+			return nil
+		}
+		return a
+	}
+	works := func(a attack) attack { a.works = true; return a }
+	list := []attack{
+		quiet(building("B8 a syntax of somebody's", "# syntax=REG/evil/frontend:1\nFROM scratch\nLABEL a=1\n", "not supported", nil)),
+		quiet(building("B2 a mount that spreads", "FROM scratch\nRUN --mount=type=bind,target=/x,bind-propagation=shared true\n", "bind-propagation", nil)),
+		copying("B12 copies ..", "FROM scratch\nCOPY ../canary /c\n", nil),
+		copying("B12 copies more ..", "FROM scratch\nCOPY a/../../../../../../../canary /c\n", nil),
+		copying("B12 copies what is absolute", "FROM scratch\nCOPY DIR/canary /c\n", nil),
+		copying("B12 copies through a symlink", "FROM scratch\nCOPY l /c\n", func(w *world) { w.link("l", w.dir+"/canary") }),
+		copying("B12 copies below a symlink", "FROM scratch\nCOPY l/canary /c\n", func(w *world) { w.link("l", "..") }),
+		copying("B12 copies by a pattern through a symlink", "FROM scratch\nCOPY l/can* /c/\n", func(w *world) { w.link("l", w.dir) }),
+		copying("B12 copies a directory that is a symlink", "FROM scratch\nCOPY l /c/\n", func(w *world) { w.link("l", w.dir+"/outside/..") }),
+		copying("B12 copies through 41 symlinks", "FROM scratch\nCOPY l40 /c\n", func(w *world) {
+			w.link("l0", "../canary")
+			for i := range 40 {
+				w.link(fmt.Sprintf("l%d", i+1), fmt.Sprintf("l%d", i))
+			}
+		}),
+		copying("B12 copies from a stage through a symlink", "FROM scratch AS s\nCOPY l /l\nFROM scratch\nCOPY --from=s /l/canary /c\n", func(w *world) { w.link("l", "../../../../../../.."+w.dir) }),
+		copying("B12 adds through a symlink", "FROM scratch\nADD l /c\n", func(w *world) { w.link("l", w.dir+"/canary") }),
+		copying("B12 copies onto a symlink of a stage", "FROM scratch\nCOPY l /l\nCOPY f /l/canary\n", func(w *world) { w.link("l", w.dir); w.file("f", "dead") }),
+		building("B10 the Dockerfile is a symlink", "", "", func(w *world) { w.link("Dockerfile", "../canary") }),
+		{name: "B10 a tar's Dockerfile is a symlink", args: []string{"build", "-q", "-"}, stdin: string(tarOfEntries(
+			entry{name: "Dockerfile", kind: tar.TypeSymlink, link: strings.Repeat("../", 12) + "canary"}, entry{name: "Dockerfile", content: "dead"}))[:1100]},
+		// it is looked for in the context, where there is no such thing
+		copying("B13 the ignore file is a symlink to a device", "FROM scratch\nCOPY . /\n", func(w *world) { w.link(".dockerignore", "/dev/zero") }),
+		building("B13 the ignore file is a pipe", "FROM scratch\nCOPY . /\n", "", func(w *world) { w.pipe(".dockerignore") }),
+		{name: "B13 a million patterns", args: []string{"build", "-q", "-t", "x:1", "."}, either: true, answer: func(w *world) {
+			w.file("Dockerfile", "FROM scratch\nCOPY a /\n")
+			w.file("a/b/c", "x")
+			w.file(".dockerignore", strings.Repeat("*a/**/b*c/!\n", 1e6))
+		}},
+		copying("B13 patterns that lead up", "FROM scratch\nCOPY . /\n", func(w *world) {
+			w.file(".dockerignore", "../*\n!../canary\n!../../canary\n**/**/**/**/**/**/**/**/**/x\n")
+		}),
+		building("B14 the Dockerfile is a device", "", "", func(w *world) { w.link("Dockerfile", "/dev/zero") }),
+		building("B14 a line of 50 MB", "FROM scratch\nLABEL a="+strings.Repeat("x", 50<<20)+"\n", "", nil),
+		building("B14 a heredoc without end", "FROM scratch\nCOPY <<EOF /x\n"+strings.Repeat("a\n", 1000), "Dockerfile:", nil),
+		building("B14 only lines of CR", "FROM scratch\rRUN x\r", "", nil),
+		building("B14 only comments", "# a\n# b\n", "", nil),
+		building("B14 NUL and bytes that are no text", "FROM scr\x00atch\xff\xfe\n", "", nil),
+		building("B14 an empty name by expansion", "FROM ${0:+0}\n", "", nil),
+		building("B14 escape twice", "# escape=`\n# escape=\\\nFROM scratch\n", "", nil),
+		building("B14 a directive of blanks", "#  \t = \nFROM\n", "", nil),
+		building("B15 doubles forty times", "FROM scratch\nENV X=xxxxxxxx\n"+strings.Repeat("ENV X=$X$X\n", 40), "", nil),
+		building("B15 ten thousand deep", "FROM scratch\nLABEL a="+strings.Repeat("${A:-", 10000)+strings.Repeat("}", 10000)+"\n", "", nil),
+		building("B16 a stage of itself", "FROM scratch AS a\nCOPY --from=a x /y\n", "", nil),
+		building("B16 a circle of stages", "FROM b AS a\nFROM a AS b\nCOPY --from=c / /\nFROM scratch AS c\nCOPY --from=b / /\n", "", func(w *world) { w.reg.Answer() }),
+		building("B16 triggers of triggers", "FROM scratch\nONBUILD ONBUILD RUN x\n", "ONBUILD", nil),
+		building("B16 FROM by trigger", "FROM scratch\nONBUILD FROM x\n", "ONBUILD", nil),
+
+		web("B17 moved to a file", fixture.Rule{Match: ".", Status: 302, Header: map[string]string{"Location": "file:///etc/hostname"}}),
+		web("B17 moved in a circle", fixture.Rule{Match: ".", Status: 302, Header: map[string]string{"Location": "/file"}}),
+		web("B17 shorter than said", fixture.Rule{Match: ".", Body: "x", Length: 100}),
+		web("B17 a refusal without end", fixture.Rule{Match: ".", Status: 500, Body: "x", Endless: true}),
+		web("B17 a header without end", fixture.Rule{Match: ".", Header: map[string]string{"X-A": strings.Repeat("a", 12<<20)}}),
+		building("B17 another sum", "FROM scratch\nADD --checksum=sha256:"+strings.Repeat("0", 64)+" http://REG/file /d/\n", "digest|sha256", func(w *world) { w.reg.Answer(fixture.Rule{Match: ".", Body: "x"}) }),
+		copying("B17 a name that leads up", "FROM scratch\nADD http://REG/file /d/\n", func(w *world) {
+			w.reg.Answer(fixture.Rule{Match: ".", Body: "dead", Header: map[string]string{"Content-Disposition": `attachment; filename="../../../../../../canary"`}})
+		}),
+		works(building("B22 what can not be copied and is not", "FROM scratch\nCOPY f /f\n", "", func(w *world) { w.file("f", "x"); w.pipe("p"); w.pipe("d/p") })),
+		{name: "B22 pipes are copied as pipes", args: []string{"build", "-q", "-t", "x:1", "."}, either: true, answer: func(w *world) { w.file("Dockerfile", "FROM scratch\nCOPY . /\n"); w.pipe("p") }},
+	}
+	for _, url := range []string{
+		"git://REG/x", "ssh://-oProxyCommand=touch${IFS}DIR/outside/x/y.git", "ext::sh -c touch% DIR/outside/x", "file://DIR/files#main:..", "https://REG/x.git#--upload-pack=touch", "git@REG:x.git", "http://REG/../../canary",
+	} {
+		show := strings.NewReplacer("DIR", "", "REG", "").Replace(url)
+		list = append(list,
+			attack{name: "B11 context " + show, args: []string{"build", "-q", url}, answer: func(w *world) { w.reg.Answer() }},
+			building("B11 ADD "+show, "FROM scratch\nADD \""+url+"\" /x\n", "", nil))
+	}
+	return list
+}
+
+func (w *world) link(name, to string) { _ = os.Symlink(to, filepath.Join(w.dir, "files", name)) }
+
+func (w *world) pipe(name string) {
+	name = filepath.Join(w.dir, "files", name)
+	_ = os.MkdirAll(filepath.Dir(name), 0o755)
+	_ = syscall.Mkfifo(name, 0o644)
+}
+
+// holdsNothing wants that the image x:1, if there is one, has nothing of the canary.
+func holdsNothing(w *world) error {
+	out, err := w.dhow(attack{}, "save", "-o", "x.tar", "x:1")
+	if err != nil {
+		return nil //nolint:nilerr // there is none
+	}
+	b, err := os.ReadFile(filepath.Join(w.dir, "files/x.tar"))
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	if strings.Contains(string(b), "alive") {
+		return fmt.Errorf("the image has the canary's text")
+	}
+	return nil
+}

@@ -2,6 +2,7 @@
 # make test   every test, from a bare checkout
 # make demo   a Dockerfile built and run as you, from a bare checkout
 # make apps   PostgreSQL, less, nginx … from Debian's packages, used as each kind of user (slow; a mirror)
+# make fuzz   every fuzz target, three minutes each (FUZZTIME=10s, FUZZ=regexp)
 # make vm-test   limits, pause and stats in a virtual machine, which has the control groups for them
 # make bench  the promises about speed, beside podman, buildah, crun and runc (LINES=run,exec some, QUICK=1 a try); see tests/bench
 # make torture   kills, power cuts and full disks, at length (ONLY=kill,power,full POINTS= SEED=); see tests/torture
@@ -23,7 +24,7 @@ export CGO_ENABLED = 1
 # Everywhere, so that the binary, its tests and what else is built share what was compiled.
 export GOFLAGS := -trimpath $(GOFLAGS)
 
-.PHONY: all tools userland test torture bench vm-test demo apps lint install clean bin/dhow
+.PHONY: all tools userland test fuzz torture bench vm-test demo apps lint install clean bin/dhow
 all: bin/dhow
 
 bin/dhow: tools
@@ -47,6 +48,9 @@ torture: bin/dhow userland
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends xfsprogs btrfs-progs e2fsprogs uidmap; fi
 	@$(GO) build -tags '$(TAGS)' -o bin/torture ./tests/torture
 	@bin/torture
+
+fuzz:
+	tests/fuzz.sh
 
 vm-test: bin/dhow
 	sh tests/vm/run.sh

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
 )
 
 // Tree sets and reads image owners in one directory tree, natively or recorded. It is not safe for
@@ -23,6 +25,9 @@ type Tree struct {
 	// Aside, when not nil, is told at once of the owner of a symlink or FIFO, which Links then has too.
 	// fd is the file, opened by name.
 	Aside func(fd int, rel string, o Owner) error
+	// Shift is that of the container whose files these are, where owners are native: Attr holds the ids
+	// as the container has them.
+	Shift idmap.Shift
 }
 
 // Lstat gives the image's view of a file and the raw stat the kernel gives.
@@ -51,6 +56,7 @@ func (t *Tree) Lstat(dirfd int, name, rel string) (Attr, unix.Stat_t, error) {
 				a = r.apply(st.Mode, 0)
 			}
 		}
+		a.UID, a.GID = t.Shift.Inside(a.UID, a.GID)
 		return a, st, nil
 	}
 	a.UID, a.GID = 0, 0
@@ -69,6 +75,9 @@ func (t *Tree) Lstat(dirfd int, name, rel string) (Attr, unix.Stat_t, error) {
 	}
 	return a, st, nil
 }
+
+// LstatOpen is Lstat for a file that is open, perhaps only as a path.
+func (t *Tree) LstatOpen(fd int, rel string) (Attr, unix.Stat_t, error) { return t.Lstat(fd, "", rel) }
 
 // Set makes the image's view of an existing file equal to a: owner, permission bits and, where a is
 // a device and the file a regular one, type and device number. The type in a is otherwise ignored,
@@ -108,9 +117,13 @@ func (t *Tree) setOpen(fd int, rel string, a Attr) error {
 	if fake && !t.Userns {
 		return fmt.Errorf("a regular file can not become a device: %w", unix.EINVAL)
 	}
-	chowned := t.Native && (st.Uid != a.UID || st.Gid != a.GID)
+	uid, gid, ok := t.Shift.Here(a.UID, a.GID)
+	if !ok {
+		return fmt.Errorf("the container has no such id: %w", unix.EINVAL)
+	}
+	chowned := t.Native && (st.Uid != uid || st.Gid != gid)
 	if chowned {
-		if err := unix.Fchownat(fd, "", int(a.UID), int(a.GID), unix.AT_EMPTY_PATH); err != nil {
+		if err := unix.Fchownat(fd, "", int(uid), int(gid), unix.AT_EMPTY_PATH); err != nil {
 			return err
 		}
 	}

@@ -41,7 +41,13 @@ func (w *writing) regular(f target, there bool) error {
 // fill gives an empty file content, owner, mode, xattrs and times.
 func (w *writing) fill(fd int, f target) error {
 	var err error
-	if f.File != nil {
+	filled := false
+	if w.p.Content != nil {
+		filled, err = w.p.Content(fd, f.Item)
+	}
+	if filled || err != nil {
+		// nothing to copy
+	} else if f.File != nil {
 		var st unix.Stat_t
 		if err = unix.Fstat(int(f.File.Fd()), &st); err == nil {
 			err = w.content.Copy(fd, int(f.File.Fd()), &st)

@@ -41,6 +41,8 @@ type Place struct {
 	Setuid bool
 	// Home, when not 0, is a directory that what is written to Dir ends up in, on another filesystem.
 	Home int
+	// Content, when not nil, is asked first to fill a new regular file; false leaves that to the copy.
+	Content func(to int, i *Item) (filled bool, err error)
 	// Carried, when not nil, is told how much was done, in bytes as a tar has them.
 	Carried func(n int64)
 	// LeftOut, when not nil, is told of files that can not be made here: devices. Without it they are an

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/rootless/ownership"
 	"github.com/dhow-containers/dhow/storage/tree"
 )
@@ -22,6 +23,8 @@ type TarOptions struct {
 	// Native tells that owners are on disk (idmap.Mapping.Native), Userns that devices are recorded
 	// (idmap.Mapping.Userns).
 	Native, Userns bool
+	// Shift is that of the container that wrote the tree (ownership.Tree).
+	Shift idmap.Shift
 	// Userxattr tells that the overlay's xattrs are user.overlay.*, not trusted.overlay.*
 	// (working.Userxattr).
 	Userxattr bool
@@ -46,7 +49,7 @@ type TarOptions struct {
 func WriteTar(w io.Writer, dir string, o TarOptions) error {
 	p := &packing{
 		o:     o,
-		owner: ownership.Tree{Native: o.Native, Userns: o.Userns, Links: o.Links},
+		owner: ownership.Tree{Native: o.Native, Userns: o.Userns, Links: o.Links, Shift: o.Shift},
 		names: map[inode]string{},
 		buf:   make([]byte, copyBuffer),
 	}

@@ -23,8 +23,10 @@ type Problem struct {
 	Image string        // id of a damaged image, or ""
 	Layer string        // id of a damaged layer, or ""
 	Blob  digest.Digest // of an index kept whole: the blob that is damaged, or the manifest that misses one, or ""
-	Path  string        // of something nothing refers to, or ""
-	Text  string        // one sentence
+	Path  string        // of something nothing refers to, or of a damaged mapped image, or ""
+	// Mapped is the topmost layer of the damaged mapped image, or "".
+	Mapped string
+	Text   string // one sentence
 }
 
 // CheckOptions guide Check.
@@ -75,6 +77,11 @@ func (s *Store) Check(ctx context.Context, o CheckOptions) (found []Problem, err
 			found = append(found, Problem{Layer: id, Text: fmt.Sprintf("layer %s: %s", short(id), text)})
 		}
 	}
+	mapped, err := s.checkMapped(ctx, layers, o)
+	if err != nil {
+		return found, err
+	}
+	found = append(found, mapped...)
 	blobs, err := s.checkVault(ctx, records, o)
 	if err != nil {
 		return found, err
@@ -206,7 +213,8 @@ func (s *Store) orphans() (found []Problem, err error) {
 			})
 		}
 	}
-	return found, nil
+	mapped, err := s.orphansMapped(known)
+	return append(found, mapped...), err
 }
 
 // knownIDs are those of all records, also of interrupted work.

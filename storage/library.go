@@ -12,6 +12,7 @@ import (
 	"go.podman.io/storage/types"
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/storage/journal"
 )
 
@@ -52,6 +53,9 @@ func (s *Store) Close() error {
 
 // Dir is the directory the store was opened with.
 func (s *Store) Dir() string { return s.opts.Dir }
+
+// Mapping is the id mapping the store was opened with.
+func (s *Store) Mapping() idmap.Mapping { return s.opts.Mapping }
 
 // loadDefaults makes the library take its defaults from nowhere: it would read the user's
 // storage.conf, which is about other tools' stores, and fail when that is broken.

@@ -42,6 +42,10 @@ func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error
 	if err != nil {
 		return Removal{}, 0, err
 	}
+	mapped, err := s.mappedTotal()
+	if err != nil {
+		return Removal{}, 0, err
+	}
 	behind := Behind(images)
 	spared := map[string]bool{} // heads of families that stay
 	for _, img := range images {
@@ -81,7 +85,9 @@ func (s *Store) PruneImages(o PruneOptions) (rep Removal, bytes int64, err error
 		bytes += before[id].Size
 	}
 	left, lerr := s.vaultBlobs()
-	err = errors.Join(err, lerr)
+	mappedLeft, merr := s.mappedTotal()
+	bytes += mapped - mappedLeft
+	err = errors.Join(err, lerr, merr)
 	for d, size := range blobs {
 		if _, here := left[d]; !here {
 			bytes += size

@@ -174,6 +174,10 @@ func (s *Store) takeAway(found []Problem, o RepairOptions) (lost []lostImage, do
 		if p.Path == "" {
 			continue
 		}
+		if c, ok := used[p.Mapped]; ok {
+			done = append(done, Repaired{Text: p.Text, Err: fmt.Errorf("mapped files of layer %s are damaged and stay: container %s uses it", short(p.Mapped), short(c))})
+			continue
+		}
 		err := os.RemoveAll(p.Path)
 		done = append(done, Repaired{Text: p.Text + ": removed", Err: err})
 	}

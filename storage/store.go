@@ -14,6 +14,7 @@
 //	leases/      one locked file a process, naming the layers it is using without an image
 //	ballast/     room held back for removals on a full disk
 //	pins.json    layers the build cache refers to
+//	mapped/      images with the owners a container with a user namespace of its own has, see Below
 //	mounts/      images mounted for people to look at, by id
 //	tmp/         spooled blobs, staged layers and tar-split data, by lease
 //	adopt.lock   one layer is put in place at a time

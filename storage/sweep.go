@@ -74,7 +74,7 @@ func (s *Store) sweep() (removed []string, err error) {
 		return nil, err
 	}
 	removed, err = s.removeLayers(lib, unneeded(layers, roots))
-	if err = errors.Join(err, s.sweepVault(images, roots)); err != nil || len(leases.dead) == 0 {
+	if err = errors.Join(err, s.sweepMapped(roots), s.sweepVault(images, roots)); err != nil || len(leases.dead) == 0 {
 		return removed, err
 	}
 	// Others may be trying what the kernel can do just now.

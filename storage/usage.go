@@ -62,6 +62,19 @@ func (s *Store) Usage(used func(Image) bool) (Usage, error) {
 			u.UnusedBytes += layers[id].Size
 		}
 	}
+	mapped, err := s.mappedBytes()
+	if err != nil {
+		return Usage{}, err
+	}
+	for id, n := range mapped {
+		if holders[id] == 0 {
+			continue // below
+		}
+		u.ImageBytes += n
+		if !active[id] {
+			u.UnusedBytes += n
+		}
+	}
 	blobs, err := s.usageOfBlobs(images, &u, func(img Image) bool { return used != nil && used(img) })
 	if err != nil {
 		return Usage{}, err
@@ -74,7 +87,7 @@ func (s *Store) Usage(used func(Image) bool) (Usage, error) {
 			}
 			for ; id != "" && holders[id] == 0 && !counted[id]; id = layers[id].Parent {
 				counted[id] = true
-				*total += layers[id].Size
+				*total += layers[id].Size + mapped[id]
 			}
 		}
 	}
@@ -95,9 +108,9 @@ func (s *Store) Usage(used func(Image) bool) (Usage, error) {
 		one := ImageUsage{Image: img, Parent: parents[img.ID], Blobs: blobs[img.ID]}
 		for _, l := range img.Layers {
 			if holders[l.ID] > 1 {
-				one.Shared += layers[l.ID].Size
+				one.Shared += layers[l.ID].Size + mapped[l.ID]
 			} else {
-				one.Own += layers[l.ID].Size
+				one.Own += layers[l.ID].Size + mapped[l.ID]
 			}
 		}
 		u.Images = append(u.Images, one)

@@ -28,10 +28,7 @@ func (w *Work) Finish() error {
 
 // Clean is Finish for any directory that was an overlay's upper.
 func Clean(dir string) error {
-	prefix := "trusted.overlay."
-	if Userxattr() {
-		prefix = "user.overlay."
-	}
+	prefix := overlayPrefix()
 	return tree.Walk(dir, func(e *tree.Entry) error {
 		switch e.Stat.Mode & unix.S_IFMT {
 		case unix.S_IFDIR, unix.S_IFREG:

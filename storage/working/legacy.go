@@ -63,6 +63,9 @@ func (w *Work) mountOld() error {
 			options += ",volatile"
 		}
 	}
+	if len(w.Data) > 0 {
+		return errNoData
+	}
 	lowers := append(w.fillers(), w.Lowers...)
 	sep := ",lowerdir="
 	for i := len(lowers) - 1; i >= 0; i-- {

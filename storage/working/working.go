@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"go.podman.io/storage/pkg/unshare"
@@ -24,7 +25,10 @@ import (
 // mount point).
 type Work struct {
 	Lowers []string // base first; may be empty (a container from scratch)
-	Dir    string   // private to this Work, on a filesystem that can be an overlay's upper
+	// Data are directories that are not seen, base first: the files of Lowers[0] may have their content
+	// there, see Refer.
+	Data []string
+	Dir  string // private to this Work, on a filesystem that can be an overlay's upper
 	// Volatile leaves out the kernel's syncs: for work that is thrown away after a crash. The
 	// kernel refuses to mount such an upper again until Mount has removed its mark.
 	Volatile bool
@@ -92,14 +96,14 @@ func (w *Work) prepare() error {
 }
 
 // fillers are empty directories for the lowers overlay wants at least: one, and two when there is no
-// upper.
+// upper. Those that are not seen count.
 func (w *Work) fillers() []string {
 	want := 1
 	if w.ReadOnly {
 		want = 2
 	}
 	var dirs []string
-	for i := len(w.Lowers); i < want; i++ {
+	for i := len(w.Lowers) + len(w.Data); i < want; i++ {
 		dirs = append(dirs, filepath.Join(w.Dir, "empty"+strconv.Itoa(i)))
 	}
 	return dirs
@@ -169,6 +173,11 @@ func (w *Work) mount() error {
 	}
 	if err := w.setLowers(append(w.fillers(), w.Lowers...), set); err != nil {
 		return err
+	}
+	for _, dir := range slices.Backward(w.Data) {
+		if err := set("datadir+", dir); err != nil {
+			return err
+		}
 	}
 	if !w.ReadOnly {
 		if err := set("upperdir", w.Upper()); err != nil {

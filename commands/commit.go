@@ -76,6 +76,9 @@ func runCommit(c *call) error {
 	}
 	config := base.Config.Clone()
 	asRun(&config.Config, f)
+	if f.KeepID != nil && f.User == f.KeepID.User() { // whom --userns keep-id made the container's user
+		config.Config.User = base.Config.Config.User
+	}
 	merge(&config.Config, change.Config)
 	now := time.Now().UTC()
 	config.Created, config.Author = &now, c.text("author")

@@ -35,6 +35,11 @@ The host itself is host.docker.internal; what listens on its loopback device alo
 --privileged takes away what dhow itself restricts. It gives no right the caller has not got: a user's container
 stays a user's.
 
+--userns keep-id runs the command as the caller, who has the same number inside (or that of uid= and gid=): files of
+bind mounts are the caller's on both sides, and the image's files are their owners' of the image. Named volumes show
+other owners to containers without it. With subordinate ids the first use of an image makes an entry with other owners
+for each of its files; "dhow system df" counts them, and they go with the image.
+
 --restart is kept by the container's own monitor: after 100 ms, then twice as long each time up to a minute, and
 from the beginning once it has run for ten seconds. stop, and kill with the stop signal or SIGKILL, end it. There is
 no daemon: nothing starts again by itself after the machine does, or when the monitor was killed. What would have

@@ -29,7 +29,11 @@ var topVerb = verb{
 		if f.State.Status != record.Running {
 			return &explain.Error{Text: "container " + f.ID + " is not running", Status: 1}
 		}
-		list, err := run.Top(f)
+		p, err := c.here()
+		if err != nil {
+			return err
+		}
+		list, err := run.Top(p.mapping, f)
 		if err != nil {
 			return err
 		}

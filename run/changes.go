@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/rootless/ownership"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage"
@@ -181,14 +182,23 @@ const viewPrefix = "view-"
 // view mounts the container's image read-only, with what the container has written above it or without.
 // The caller calls done.
 func view(s *storage.Store, f record.Found, written bool) (dir string, done func() error, err error) {
-	w := &working.Work{ReadOnly: true}
+	var layers []storage.Layer
 	for _, id := range f.Layers {
 		l, err := s.Layer(id)
 		if err != nil {
 			return "", nil, fmt.Errorf("the image of container %s: %w", f.Name, err)
 		}
-		w.Lowers = append(w.Lowers, l.Dir)
+		layers = append(layers, l)
 	}
+	var shift idmap.Shift // the image's own files are found without
+	if written {
+		shift = shiftOf(s.Mapping(), f.Container)
+	}
+	below, err := s.Below(layers, shift)
+	if err != nil {
+		return "", nil, fmt.Errorf("the image of container %s: %w", f.Name, err)
+	}
+	w := &working.Work{ReadOnly: true, Lowers: below.Lowers, Data: below.Data}
 	upper := filepath.Join(f.Dir, "upper")
 	if _, serr := os.Lstat(upper); serr == nil && written {
 		w.Lowers = append(w.Lowers, upper)
@@ -249,7 +259,7 @@ func Export(s *storage.Store, f record.Found, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.Export(w, dir, owners, own)
+	return s.Export(w, dir, owners, shiftOf(s.Mapping(), f.Container), own)
 }
 
 // CommitLayer makes a layer of what a container has written, on top of its image's. A running container
@@ -267,9 +277,10 @@ func CommitLayer(ctx context.Context, s *storage.Store, f record.Found) (storage
 	for _, c := range changes {
 		kept[strings.TrimPrefix(c.Path, "/")] = true
 	}
+	shift := shiftOf(s.Mapping(), f.Container)
 	raw, all := io.Pipe()
 	cut, some := io.Pipe()
-	go func() { all.CloseWithError(s.WriteTar(all, filepath.Join(f.Dir, "upper"), owners)) }()
+	go func() { all.CloseWithError(s.WriteTar(all, filepath.Join(f.Dir, "upper"), owners, shift)) }()
 	go func() {
 		err := strip(raw, some, func(name string) bool { return kept[name] })
 		raw.CloseWithError(err)

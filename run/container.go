@@ -28,24 +28,27 @@ import (
 
 // container is one container on its way from wishes to exit status.
 type container struct {
-	o         Options
-	w         wishes
-	img       storage.Image
-	layers    []storage.Layer   // base first
-	held      []*storage.Chain  // of mounted images, until the record names them
-	layerDirs map[string]string // of mounted images' layers, by id
-	placed    placed
-	shm       string // where shareable memory is mounted
-	entry     *record.Entry
-	work      *working.Work
-	initDir   string // where this binary is shown for --init
-	owners    *ownership.Supervisor
-	box       *sandbox.Container
-	streams   *sandbox.Stdio // made for the payload; nil for those of the caller
-	started   record.State
-	ports     *network.Listeners // nil when nothing is published
-	cidFile   bool               // written, so removed when there is no container after all
-	noted     bool               // its making was noted
+	o      Options
+	w      wishes
+	img    storage.Image
+	layers []storage.Layer  // base first
+	held   []*storage.Chain // of mounted images, until the record names them
+	below  storage.Below    // what the root filesystem stands on
+	// imageLayers are those of mounted images, by id; imageBelow is what those stand on, by target.
+	imageLayers map[string]storage.Layer
+	imageBelow  map[string]storage.Below
+	placed      placed
+	shm         string // where shareable memory is mounted
+	entry       *record.Entry
+	work        *working.Work
+	initDir     string // where this binary is shown for --init
+	owners      *ownership.Supervisor
+	box         *sandbox.Container
+	streams     *sandbox.Stdio // made for the payload; nil for those of the caller
+	started     record.State
+	ports       *network.Listeners // nil when nothing is published
+	cidFile     bool               // written, so removed when there is no container after all
+	noted       bool               // its making was noted
 	// restarts is how often the monitor has started it again, stopped says that a person ended it, and
 	// ended that its last end was noted already.
 	restarts       int
@@ -119,6 +122,12 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 		c.held = nil
 	}()
 	rec.Asked = o.asked(w)
+	if rec.KeepID = w.KeepID; rec.KeepID != nil {
+		rec.User = w.User
+	}
+	if err := c.findBelow(o.Store); err != nil {
+		return nil, errors.Join(err, removeAnonymous(o.volumes(), rec))
+	}
 	if c.entry, err = o.book().Create(rec); err != nil {
 		return nil, err
 	}
@@ -149,18 +158,10 @@ func (c *container) writeCIDFile() error {
 
 // prepare mounts the root filesystem and what the person asked for.
 func (c *container) prepare() error {
-	c.work = &working.Work{
-		Dir: c.entry.Dir(),
-		// What is removed at the end need not survive a power cut.
-		Volatile: c.o.Remove,
-	}
-	for _, l := range c.layers {
-		c.work.Lowers = append(c.work.Lowers, l.Dir)
-	}
-	if err := c.work.Mount(); err != nil {
+	if err := c.mountRoot(); err != nil {
 		return err
 	}
-	if err := mark(c.work.Merged()); err != nil {
+	if err := mark(c.work.Merged(), c.shift()); err != nil {
 		return err
 	}
 	if err := c.fillVolumes(); err != nil {
@@ -174,7 +175,7 @@ func (c *container) start(ctx context.Context) error {
 	if err := c.w.limitable(); err != nil {
 		return err
 	}
-	host := spec.Host{ID: c.entry.ID, Mapping: c.o.Mapping, Rootfs: c.work.Merged()}
+	host := spec.Host{ID: c.entry.ID, Mapping: c.o.Mapping, Shift: c.shift(), Rootfs: c.work.Merged()}
 	if c.w.HostNetwork || c.w.HostUTS {
 		host.Hostname, _ = os.Hostname()
 	}
@@ -227,7 +228,7 @@ func (c *container) start(ctx context.Context) error {
 	}
 	request := sandbox.Request{
 		ID: c.entry.ID, StateDir: c.stateDir(),
-		Rootfs: c.work.Merged(), Spec: s, Mapping: c.o.Mapping, Stdio: stdio, Owners: c.owners,
+		Rootfs: c.work.Merged(), Spec: s, Mapping: c.o.Mapping, Shift: host.Shift, Stdio: stdio, Owners: c.owners,
 		Devices: w.Privileged,
 	}
 	if c.w.network.Mode == network.Private {

@@ -65,7 +65,7 @@ const longWait = 2 * time.Second
 // meanwhile.
 func containerSide(ctx context.Context, o CopyOptions) (*side, error) {
 	m := o.Mapping
-	s := &side{owners: &ownership.Tree{Native: m.Native(), Userns: m.Userns()}}
+	s := &side{owners: &ownership.Tree{Native: m.Native(), Userns: m.Userns(), Shift: shiftOf(m, o.Container.Container)}}
 	f := o.Container
 	running, told := false, false
 	for begin := time.Now(); ; {
@@ -258,6 +258,9 @@ func (s *side) mountPoint(target string, dir bool) (int, error) {
 			}
 			if err == nil {
 				next, err = tree.OpenBeneath(at, name, unix.O_PATH|unix.O_NOFOLLOW)
+			}
+			if err == nil {
+				err = rootOwned(next, s.owners.Shift)
 			}
 		}
 		unix.Close(at)

@@ -17,33 +17,34 @@ import (
 // copyUp copies what the image has at target into the empty directory dst, with owners, modes, times
 // and recorded owners. Without a directory at target, or with something in dst, it does nothing.
 // Everything is reached through descriptors, target as the container would resolve it. In a foreign
-// directory, the host's own, no owners are recorded.
-func copyUp(merged, target, dst string, foreign bool) error {
-	from, err := openIn(merged, target, unix.O_RDONLY|unix.O_DIRECTORY)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer unix.Close(from)
+// directory, the host's own, no owners are recorded. bare tells that dst is empty and the image has
+// nothing to say of it.
+func copyUp(merged, target, dst string, foreign bool) (bare bool, err error) {
 	to, err := unix.Open(dst, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return &fs.PathError{Op: "open", Path: dst, Err: err}
+		return false, &fs.PathError{Op: "open", Path: dst, Err: err}
 	}
 	defer unix.Close(to)
 	if names, err := tree.List(to); err != nil || len(names) > 0 {
-		return err
+		return false, err
 	}
+	from, err := openIn(merged, target, unix.O_RDONLY|unix.O_DIRECTORY)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(from)
 	c := copier{links: map[[2]uint64]string{}, top: to, foreign: foreign}
 	if err := c.tree(from, to, ""); err != nil {
-		return err
+		return false, err
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(from, &st); err != nil {
-		return err
+		return false, err
 	}
-	return c.attributes(from, to, &st)
+	return false, c.attributes(from, to, &st)
 }
 
 // copier copies a tree; hard links within it stay hard links.

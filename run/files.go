@@ -35,6 +35,9 @@ func (c *container) writeFiles() (map[string]string, error) {
 		if err == nil {
 			err = os.Chmod(path, 0o644) // whatever the caller's umask: every user inside reads it
 		}
+		if err == nil {
+			err = rootOwnedPath(path, c.shift())
+		}
 		if err != nil {
 			return nil, fmt.Errorf("writing the container's %s: %w", target, err)
 		}

@@ -144,7 +144,7 @@ func (h *held) join(l *live, e monitor.Exec, files [3]*os.File, width, height ui
 		}
 		w.CapAdd, w.CapDrop = []string{"ALL"}, nil
 	}
-	host := spec.Host{ID: l.record.ID, Mapping: l.mapping, Rootfs: l.root}
+	host := spec.Host{ID: l.record.ID, Mapping: l.mapping, Shift: shiftOf(l.mapping, l.record), Rootfs: l.root}
 	if w.HostNetwork || w.HostUTS {
 		host.Hostname, _ = os.Hostname()
 	}

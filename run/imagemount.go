@@ -27,23 +27,14 @@ func (c *container) holdImage(m *spec.Mount, note *record.Mount) (*storage.Chain
 	return chain, nil
 }
 
-// known notes where layers lie.
+// known notes layers of mounted images.
 func (c *container) known(layers []storage.Layer) {
-	if c.layerDirs == nil {
-		c.layerDirs = map[string]string{}
+	if c.imageLayers == nil {
+		c.imageLayers = map[string]storage.Layer{}
 	}
 	for _, l := range layers {
-		c.layerDirs[l.ID] = l.Dir
+		c.imageLayers[l.ID] = l
 	}
-}
-
-// imageDirs are the directories of layers.
-func (c *container) imageDirs(ids []string) []string {
-	var dirs []string
-	for _, id := range ids {
-		dirs = append(dirs, c.layerDirs[id])
-	}
-	return dirs
 }
 
 // loadImages finds the layers of mounted images again, for a later start.

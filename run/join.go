@@ -68,6 +68,9 @@ func (c *container) shareMemory(h *spec.Host) error {
 		return fmt.Errorf("mounting the shared memory: %w", err)
 	}
 	c.shm, h.ShmPath = dir, dir
+	if err := rootOwnedPath(dir, c.shift()); err != nil {
+		return fmt.Errorf("making the shared memory: %w", err)
+	}
 	return nil
 }
 
@@ -123,8 +126,12 @@ func (c *container) namespaceOf(id, kind string) (record.Found, *os.File, error)
 			return f, nil, errors.New("non-shareable IPC (hint: use IpcMode:shareable for the donor container)")
 		}
 	}
+	resident := f.State.Pid
+	if !shiftOf(c.o.Mapping, f.Container).IsZero() {
+		resident = f.State.Monitor // the payload's namespace is a child of this one's
+	}
 	own, err1 := os.Readlink("/proc/self/ns/user")
-	theirs, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", f.State.Pid))
+	theirs, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", resident))
 	if err := errors.Join(err1, err2); err != nil {
 		return f, nil, fmt.Errorf("joining container %s: %w", f.Name, err)
 	}

@@ -1,12 +1,14 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage"
 	"github.com/dhow-containers/dhow/storage/tree"
@@ -19,13 +21,13 @@ var marks = map[string]uint32{".dockerenv": 0o755, "run/.containerenv": 0o644}
 
 // mark makes the marks below root. The image is not trusted: where it has a symlink or a file for a
 // directory there is no mark.
-func mark(root string) error {
+func mark(root string, shift idmap.Shift) error {
 	dir, err := unix.Open(root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", root, err)
 	}
 	defer unix.Close(dir)
-	if err := markIn(dir, ".dockerenv", marks[".dockerenv"]); err != nil {
+	if err := markIn(dir, ".dockerenv", marks[".dockerenv"], shift); err != nil {
 		return err
 	}
 	run, err := tree.OpenBeneath(dir, "run", unix.O_RDONLY|unix.O_DIRECTORY)
@@ -34,7 +36,7 @@ func mark(root string) error {
 			run, err = tree.OpenBeneath(dir, "run", unix.O_RDONLY|unix.O_DIRECTORY)
 		}
 		if err == nil {
-			err = unix.Fchmod(run, 0o755) // whatever the caller's umask
+			err = errors.Join(unix.Fchmod(run, 0o755), rootOwned(run, shift)) // whatever the caller's umask
 		}
 	}
 	if err == unix.ELOOP || err == unix.ENOTDIR {
@@ -44,16 +46,16 @@ func mark(root string) error {
 		return fmt.Errorf("making /run: %w", err)
 	}
 	defer unix.Close(run)
-	return markIn(run, ".containerenv", marks["run/.containerenv"])
+	return markIn(run, ".containerenv", marks["run/.containerenv"], shift)
 }
 
-func markIn(dir int, name string, mode uint32) error {
+func markIn(dir int, name string, mode uint32, shift idmap.Shift) error {
 	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
 	if err == unix.EEXIST {
 		return nil
 	}
 	if err == nil {
-		err = unix.Fchmod(fd, mode)
+		err = errors.Join(unix.Fchmod(fd, mode), rootOwned(fd, shift))
 		unix.Close(fd)
 	}
 	if err != nil {

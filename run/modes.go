@@ -11,7 +11,6 @@ import (
 	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/run/network"
 	"github.com/dhow-containers/dhow/run/record"
-	"github.com/dhow-containers/dhow/run/spec"
 )
 
 // readModes reads whose namespaces the container gets. Names of other containers become their ids.
@@ -130,9 +129,6 @@ func (w *wishes) networkName() string {
 
 // readUserns reads --userns: host is the namespace every container of dhow's lives in, keep-id shows the
 // caller's own ids.
-//
-// With a single-id map every owner is shown by the supervisor, so keep-id costs nothing. With
-// subordinate ids the image's files would have to belong to other ids: podman copies the image.
 func (o Options) readUserns(w *wishes) error {
 	kind, values, _ := strings.Cut(o.Userns, ":")
 	switch kind {
@@ -144,36 +140,6 @@ func (o Options) readUserns(w *wishes) error {
 		return o.readKeepID(w, values)
 	}
 	return fmt.Errorf("invalid USER mode: %s: there are host and keep-id", o.Userns)
-}
-
-func (o Options) readKeepID(w *wishes, values string) error {
-	k := spec.KeepID{UID: o.Mapping.CallerUID, GID: o.Mapping.CallerGID}
-	if values != "" {
-		for kv := range strings.SplitSeq(values, ",") {
-			key, value, _ := strings.Cut(kv, "=")
-			n, err := strconv.ParseUint(value, 10, 31)
-			switch {
-			case err != nil || key != "uid" && key != "gid":
-				return fmt.Errorf("invalid USER mode: %s: keep-id takes uid=NUMBER and gid=NUMBER", o.Userns)
-			case key == "uid":
-				k.UID = uint32(n)
-			default:
-				k.GID = uint32(n)
-			}
-		}
-	}
-	switch o.Mapping.Kind {
-	case idmap.Root:
-		return errors.New("--userns keep-id is for users: root's containers have every id as it is")
-	case idmap.Subids:
-		return curable{errors.New("--userns keep-id: with subordinate ids the image would have to be copied for other owners"),
-			"DHOW_MAPPING=single has keep-id without a copy, with images of its own"}
-	}
-	w.KeepID = &k
-	if w.User == "" {
-		w.User = fmt.Sprintf("%d:%d", k.UID, k.GID)
-	}
-	return nil
 }
 
 // keepGroups is podman's --group-add keep-groups: the caller's own supplementary groups, which open

@@ -35,6 +35,10 @@ func (o Options) checkMode(arg string, m spec.Mount) error {
 
 // giveMounts gives the sources of mounts with the option U to the container's user.
 func (c *container) giveMounts(uid, gid uint32) error {
+	uid, gid, ok := c.shift().Here(uid, gid)
+	if !ok {
+		return fmt.Errorf("the user %d:%d has no ids on the host", uid, gid)
+	}
 	for i := range c.placed.mounts {
 		m := &c.placed.mounts[i]
 		if !m.Chown || m.Type != "bind" {

@@ -53,7 +53,8 @@ func (c *container) place() error {
 func (c *container) placeOne(m *spec.Mount, dir string) error {
 	p := &c.placed
 	if m.Type == "image" {
-		w := working.Work{Dir: dir, ReadOnly: true, Lowers: c.imageDirs(m.Layers)}
+		below := c.imageBelow[m.Target]
+		w := working.Work{Dir: dir, ReadOnly: true, Lowers: below.Lowers, Data: below.Data}
 		if err := w.Mount(); err != nil {
 			return err
 		}

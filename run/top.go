@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/run/monitor"
 	"github.com/dhow-containers/dhow/run/record"
 )
@@ -17,7 +18,7 @@ import (
 // ProcessInfo is one process of a container, as the host numbers it.
 type ProcessInfo struct {
 	PID, Parent int
-	UID         uint32 // as this process sees it
+	UID         uint32 // as the container has it
 	Args        []string
 	Terminal    string // "pts/0", "?" for none
 	Started     time.Time
@@ -28,7 +29,7 @@ type ProcessInfo struct {
 const hertz = 100
 
 // Top gives the processes of a running container, oldest first. Those that end meanwhile are left out.
-func Top(f record.Found) ([]ProcessInfo, error) {
+func Top(m idmap.Mapping, f record.Found) ([]ProcessInfo, error) {
 	reply, err := monitor.Ask(f.Dir, monitor.Request{Op: "processes"}, answerTime)
 	if err != nil {
 		return nil, err
@@ -37,9 +38,11 @@ func Top(f record.Found) ([]ProcessInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	shift := shiftOf(m, f.Container)
 	var list []ProcessInfo
 	for _, pid := range reply.Processes {
 		if p, ok := readProcess(pid, boot); ok {
+			p.UID, _ = shift.Inside(p.UID, 0)
 			list = append(list, p)
 		}
 	}

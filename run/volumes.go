@@ -134,7 +134,11 @@ func (c *container) fillVolumes() error {
 			continue
 		}
 		if !m.NoCopy {
-			if err := copyUp(c.work.Merged(), path.Clean(m.Target), m.Source, m.Foreign); err != nil {
+			bare, err := copyUp(c.work.Merged(), path.Clean(m.Target), m.Source, m.Foreign)
+			if err == nil && bare && !m.Foreign {
+				err = c.giveVolume(m.Source)
+			}
+			if err != nil {
 				return fmt.Errorf("filling volume %q from the image: %w", m.Volume, err)
 			}
 			if err := c.o.volumes().MarkFilled(m.Volume); err != nil {

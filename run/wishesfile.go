@@ -73,5 +73,8 @@ func load(dir string, m idmap.Mapping, store *storage.Store, e *record.Entry) (*
 		}
 		c.layers = append(c.layers, l)
 	}
-	return c, c.loadImages(store)
+	if err := c.loadImages(store); err != nil {
+		return nil, err
+	}
+	return c, c.findBelow(store)
 }

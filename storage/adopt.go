@@ -13,6 +13,7 @@ import (
 	cstorage "go.podman.io/storage"
 	drivers "go.podman.io/storage/drivers"
 
+	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/rootless/ownership"
 	"github.com/dhow-containers/dhow/storage/journal"
 	"github.com/dhow-containers/dhow/storage/layer"
@@ -73,15 +74,19 @@ func (s *Store) tarOptions(links ownership.Links, epoch *time.Time) layer.TarOpt
 	}
 }
 
-// WriteTar writes a tree of this store's mapping that is a layer as a tar.
-func (s *Store) WriteTar(w io.Writer, dir string, links ownership.Links) error {
-	return layer.WriteTar(w, dir, s.tarOptions(links, nil))
+// WriteTar writes a tree of this store's mapping that is a layer as a tar. shift is that of the container
+// that wrote it.
+func (s *Store) WriteTar(w io.Writer, dir string, links ownership.Links, shift idmap.Shift) error {
+	o := s.tarOptions(links, nil)
+	o.Shift = shift
+	return layer.WriteTar(w, dir, o)
 }
 
-// Export writes a mounted root filesystem as a plain tar without the paths to leave.
-func (s *Store) Export(w io.Writer, dir string, links ownership.Links, leave map[string]bool) error {
+// Export writes a mounted root filesystem as a plain tar without the paths to leave. shift is that of the
+// container whose filesystem it is.
+func (s *Store) Export(w io.Writer, dir string, links ownership.Links, shift idmap.Shift, leave map[string]bool) error {
 	o := s.tarOptions(links, nil)
-	o.Whole, o.Leave = true, leave
+	o.Whole, o.Leave, o.Shift = true, leave, shift
 	return layer.WriteTar(w, dir, o)
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/dhow-containers/dhow/run/limit"
 	"github.com/dhow-containers/dhow/run/network/port"
+	"github.com/dhow-containers/dhow/run/spec"
 	"github.com/dhow-containers/dhow/storage/image"
 )
 
@@ -90,6 +91,9 @@ type Container struct {
 	CapAdd      []string `json:"capAdd,omitempty"`
 	CapDrop     []string `json:"capDrop,omitempty"`
 	SecurityOpt []string `json:"securityOpt,omitempty"`
+
+	// KeepID are the ids under which it sees the caller; nil for those of dhow's namespace.
+	KeepID *spec.KeepID `json:"keepID,omitempty"`
 
 	Asked Asked `json:"asked,omitzero"`
 }

@@ -53,7 +53,9 @@ type Request struct {
 	Rootfs  string
 	Spec    *specs.Spec
 	Mapping idmap.Mapping
-	Stdio   Stdio
+	// Shift is that of the specification's user namespace, which lies in this process's; zero for none.
+	Shift idmap.Shift
+	Stdio Stdio
 	// Owners shows the payload the image's owners in a single-id map; nil when the kernel does. It is
 	// served until the container is gone; the caller closes it after Close.
 	Owners *ownership.Supervisor

@@ -120,7 +120,7 @@ func (c *Container) start(ctx context.Context, r Request) error {
 	if c.process, err = payload(r.Spec.Process); err != nil {
 		return err
 	}
-	if c.streams, err = openStreams(r.Stdio, c.process); err != nil {
+	if c.streams, err = openStreams(r.Stdio, c.process, r.Shift); err != nil {
 		return err
 	}
 	if c.box, err = libcontainer.Create(r.StateDir, r.ID, config); err != nil {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/idmap"
 )
 
 // streams are the payload's stdin, stdout and stderr.
@@ -28,14 +30,17 @@ type streams struct {
 	term   *terminal
 }
 
-func openStreams(io Stdio, p *libcontainer.Process) (*streams, error) {
+func openStreams(io Stdio, p *libcontainer.Process, shift idmap.Shift) (*streams, error) {
 	s := &streams{}
 	if io.Terminal {
 		var err error
 		s.term, err = openTerminal(io, p)
 		return s, err
 	}
-	uid := uint32(p.UID)
+	uid, ok := shift.HereUID(uint32(p.UID))
+	if !ok {
+		return s, fmt.Errorf("the container has no uid %d", p.UID)
+	}
 	in, err := s.input(io.In, uid, io.Owned)
 	if err != nil {
 		return s, err

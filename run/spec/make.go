@@ -14,6 +14,7 @@ import (
 // Make gives the specification of a container. An error tells, in one line, of a wish that can not
 // be granted.
 func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
+	h.Mapping = h.Mapping.Through(h.Shift) // the container's ids
 	p, err := process(img, w, h)
 	if err != nil {
 		return nil, Process{}, err
@@ -61,6 +62,8 @@ func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
 		},
 		Linux: &specs.Linux{
 			Namespaces:    namespaces(w, h),
+			UIDMappings:   idMappings(h.Shift.UIDs),
+			GIDMappings:   idMappings(h.Shift.GIDs),
 			Sysctl:        sysctls,
 			Seccomp:       filter,
 			Resources:     resources,
@@ -73,6 +76,15 @@ func Make(img Image, w Wishes, h Host) (*specs.Spec, Process, error) {
 		s.Hostname, s.Domainname = "", "" // they are the host's
 	}
 	return s, p, nil
+}
+
+// idMappings are those of the container's own user namespace.
+func idMappings(ranges []idmap.Range) []specs.LinuxIDMapping {
+	var all []specs.LinuxIDMapping
+	for _, r := range ranges {
+		all = append(all, specs.LinuxIDMapping{ContainerID: r.Inside, HostID: r.Outside, Size: r.Length})
+	}
+	return all
 }
 
 // process settles everything about the payload that does not concern the kernel's objects.

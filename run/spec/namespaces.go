@@ -16,6 +16,9 @@ type Joined struct{ Network, PID, IPC string }
 // namespaces are those a container gets of its own, and those it joins.
 func namespaces(w Wishes, h Host) []specs.LinuxNamespace {
 	ns := []specs.LinuxNamespace{{Type: specs.MountNamespace}}
+	if !h.Shift.IsZero() {
+		ns = append(ns, specs.LinuxNamespace{Type: specs.UserNamespace})
+	}
 	for _, n := range []struct {
 		kind specs.LinuxNamespaceType
 		host bool

@@ -6,10 +6,13 @@
 // named. Docker's semantics decide wherever the runtime specification leaves a choice; where they are
 // written down the place is named.
 //
-// No user namespace is asked for: the container lives in dhow's own, see rootless/enter.
+// The container lives in dhow's own user namespace, see rootless/enter, and in one of its own inside that
+// only where the ids are to be in another order (Host.Shift).
 package spec
 
 import (
+	"fmt"
+
 	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/run/limit"
 )
@@ -84,7 +87,7 @@ type Wishes struct {
 	Devices    []Device
 	// Mask and Unmask change the paths that are hidden; ProcOptions are mount options of /proc.
 	Mask, Unmask, ProcOptions []string
-	// KeepID shows the caller's own ids on the host's files, in a single-id map.
+	// KeepID shows the caller under these ids.
 	KeepID *KeepID
 	// TimeoutSeconds is how long the payload may live; 0 is without end.
 	TimeoutSeconds int
@@ -99,10 +102,15 @@ type Wishes struct {
 // KeepID are the ids under which a container sees the caller.
 type KeepID struct{ UID, GID uint32 }
 
+// User is the caller as a user of the container.
+func (k KeepID) User() string { return fmt.Sprintf("%d:%d", k.UID, k.GID) }
+
 // Host is what the machine and the caller of Make give.
 type Host struct {
 	ID      string // of the container, 64 hex digits
 	Mapping idmap.Mapping
+	// Shift gives the container a user namespace of its own inside that of Mapping; zero for none.
+	Shift idmap.Shift
 	// Rootfs is the mounted root filesystem of the container.
 	Rootfs string
 	// Hostname is the machine's, shown by containers on its network.

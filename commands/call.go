@@ -37,6 +37,8 @@ type call struct {
 	notify chan os.Signal
 	place  func() (place, error)
 	opened *storage.Store
+	// unwatch ends tellOfWaits.
+	unwatch func()
 
 	settings *dockerConfig // config
 }
@@ -51,6 +53,7 @@ type place struct {
 // here finds the directories and makes the one of the store.
 func (c *call) here() (place, error) {
 	if c.place == nil {
+		c.tellOfWaits()
 		c.place = sync.OnceValues(func() (place, error) {
 			if err := enter.Ensure(); err != nil {
 				return place{}, err
@@ -82,6 +85,7 @@ func (c *call) store() (*storage.Store, error) {
 
 // close lets the store go. What it could not tidy up goes at the next command.
 func (c *call) close() {
+	defer c.endWatch()
 	if c.opened != nil {
 		_ = c.opened.Close()
 	}
@@ -121,6 +125,7 @@ func (c *call) cancellable() context.Context {
 
 // release gives signals back: what follows handles them itself.
 func (c *call) release() {
+	c.endWatch()
 	if c.notify != nil {
 		signal.Stop(c.notify)
 		close(c.notify)

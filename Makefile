@@ -5,7 +5,7 @@
 # make fuzz   every fuzz target, three minutes each (FUZZTIME=10s, FUZZ=regexp)
 # make vm-test   limits, pause and stats in a virtual machine, which has the control groups for them
 # make bench  the promises about speed, beside podman, buildah, crun and runc (LINES=run,exec some, QUICK=1 a try); see tests/bench
-# make torture   kills, power cuts and full disks, at length (ONLY=kill,power,full POINTS= SEED=); see tests/torture
+# make torture   kills, power cuts, full disks and crowds, at length (ONLY=kill,power,full,crowd POINTS= SEED=); see tests/torture
 # make lint   what .ci/run checks besides the tests
 GO      ?= go
 PREFIX  ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)

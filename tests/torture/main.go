@@ -2,10 +2,11 @@
 // `make torture`. It runs the real binary as each kind of user (as root; a user tries its own kind),
 // with a registry in the process, in directories of its own.
 //
-//	ONLY=kill,power,full         which parts
+//	ONLY=kill,power,full,crowd   which parts
 //	POINTS=1000                  how often commands are killed
 //	SEED=1                       where; a failure names its own
 //	KIND=root,subids,single      as whom
+//	PEOPLE=100 SPAN=3m           how many commands at once, and for how long
 //	VERB= AT= WAY=               one point of the kill sweep
 package main
 
@@ -36,19 +37,27 @@ type settings struct {
 	kinds      []string
 	only       []string
 	verb, way  string
+	people     int
+	span       time.Duration
 	bin, dir   string
 	keep       bool
 }
 
 func read() (settings, error) {
 	s := settings{verb: env("VERB", ""), way: env("WAY", ""), dir: env("DIR", "/var/tmp"), keep: env("KEEP", "") != "",
-		only: strings.Split(env("ONLY", "kill,power,full"), ","), kinds: strings.Split(env("KIND", strings.Join(kindsHere(), ",")), ",")}
+		only: strings.Split(env("ONLY", "kill,power,full,crowd"), ","), kinds: strings.Split(env("KIND", strings.Join(kindsHere(), ",")), ",")}
 	var err error
 	if s.seed, err = strconv.ParseUint(env("SEED", strconv.Itoa(int(time.Now().Unix()))), 10, 64); err != nil {
 		return s, fmt.Errorf("SEED: %w", err)
 	}
 	if s.points, err = strconv.Atoi(env("POINTS", "1000")); err != nil {
 		return s, fmt.Errorf("POINTS: %w", err)
+	}
+	if s.people, err = strconv.Atoi(env("PEOPLE", "100")); err != nil {
+		return s, fmt.Errorf("PEOPLE: %w", err)
+	}
+	if s.span, err = time.ParseDuration(env("SPAN", "3m")); err != nil {
+		return s, fmt.Errorf("SPAN: %w", err)
 	}
 	if s.at, err = strconv.Atoi(env("AT", "0")); err != nil {
 		return s, fmt.Errorf("AT: %w", err)
@@ -116,6 +125,9 @@ func (s settings) part(part, kind string, r *report) (err error) {
 		return o.run()
 	}
 	switch part {
+	case "crowd":
+		c := crowd{w: w, seed: s.seed, people: s.people, same: true, span: s.span / time.Duration(len(s.kinds)), report: r}
+		return c.run()
 	case "full":
 		if os.Getuid() != 0 {
 			fmt.Println("NOT TRIED: full: only root has loop devices")

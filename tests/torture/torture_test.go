@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // TestTorture is a little of everything, for every change: `make torture` is the whole.
@@ -42,6 +43,12 @@ func TestTorture(t *testing.T) {
 			})
 		})
 	}
+	t.Run("crowd", func(t *testing.T) {
+		inWorld(t, kindsHere()[0], bin, func(w *world, r *report) error {
+			c := crowd{w: w, seed: seed, people: 12, span: 10 * time.Second, report: r}
+			return c.run()
+		})
+	})
 	for name, part := range map[string]func(w *world, r *report) error{
 		"power": func(w *world, r *report) error {
 			o := outage{w: w, rng: rand.New(rand.NewPCG(seed, 2)), fs: filesystems[:1], verbs: []string{"pull"}, states: 1, report: r}

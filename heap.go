@@ -9,7 +9,7 @@ package main
 // (runtime/cgo_mmap.go), and the Makefile has the linker send those calls here (--wrap). Without that
 // flag nothing of this is called.
 //
-// A monitor stays for weeks and counts its pages, see run/slim.go: it keeps the small ones.
+// A monitor stays for weeks and counts its pages, see run/idle: it keeps the small ones.
 
 /*
 #define _GNU_SOURCE

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -68,6 +69,20 @@ func (c *call) here() (place, error) {
 		})
 	}
 	return c.place()
+}
+
+// kept reports whether there is a store: who only asks for names does not make it.
+func (c *call) kept() bool {
+	if enter.Ensure() != nil {
+		return false
+	}
+	m := enter.Current()
+	dirs, err := paths.Resolve(m, c.root)
+	if err != nil {
+		return false
+	}
+	_, err = os.Lstat(filepath.Join(dirs.Data, paths.StoreName(m)))
+	return err == nil
 }
 
 // store opens the images of this caller; it is closed when the command ends.

@@ -56,7 +56,7 @@ var completeVerb = verb{
 			},
 			anObject: func(c *call) []string { return append(append(containerNames(c), imageNames(c)...), volumeNames(c)...) }}
 		f := names[kind(c.Args().First())]
-		if f == nil {
+		if f == nil || !c.kept() {
 			return nil
 		}
 		var b strings.Builder

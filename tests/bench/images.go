@@ -86,8 +86,7 @@ func (b *bench) base() error {
 		if b.buildctl.path == "" {
 			return nil
 		}
-		_, err := b.must(b.dhow, "push", "-q", b.local("base"), b.registry+"/base:latest")
-		return err
+		return b.pushAs(b.local("base"), "base")
 	})
 }
 

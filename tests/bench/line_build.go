@@ -8,7 +8,10 @@ import (
 
 // builders gives a contender for every tool that builds dir, cached or from nothing. Tools that need
 // more than seconds a round take fewer rounds.
-func (b *bench) builders(dir string, cached bool, podmanRounds int) []contender {
+func (b *bench) builders(dir string, cached bool, podmanRounds int) ([]contender, error) {
+	if err := b.tryBuilds(); err != nil {
+		return nil, err
+	}
 	var list []contender
 	add := func(name string, p *peer, rounds int, args ...string) {
 		list = append(list, contender{name: name, peer: p, args: args, rounds: rounds})
@@ -30,7 +33,7 @@ func (b *bench) builders(dir string, cached bool, podmanRounds int) []contender 
 		args := append([]string{"build", "--frontend", "dockerfile.v0", "--local", "context=" + dir, "--local", "dockerfile=" + dir, "--opt", "build-arg:BASE=" + b.registry + "/base:latest", "--progress", "plain"}, no...)
 		add("buildkit", b.buildctl, 0, args...)
 	}
-	return list
+	return list, nil
 }
 
 // from begins a Dockerfile that BuildKit can take too.
@@ -55,7 +58,11 @@ func lineRebuild(b *bench) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{}
-	if err := b.contend(r, 20, b.builders(dir, true, 5)...); err != nil {
+	list, err := b.builders(dir, true, 5)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.contend(r, 20, list...); err != nil {
 		return nil, err
 	}
 	r.faster("dhow", "podman", 25)
@@ -76,7 +83,10 @@ func lineSteps(b *bench) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{}
-	list := b.builders(dir, false, 3)
+	list, err := b.builders(dir, false, 3)
+	if err != nil {
+		return nil, err
+	}
 	list[0].after = b.tidy
 	if err := b.contend(r, 8, list...); err != nil {
 		return nil, err
@@ -107,7 +117,10 @@ func lineStages(b *bench) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{}
-	list := b.builders(dir, false, 1)
+	list, err := b.builders(dir, false, 1)
+	if err != nil {
+		return nil, err
+	}
 	list[0].cpu, list[0].after = true, b.tidy
 	if err := b.contend(r, 3, list...); err != nil {
 		return nil, err
@@ -132,7 +145,10 @@ func lineFiles(b *bench) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{}
-	list := b.builders(dir, false, 0)
+	list, err := b.builders(dir, false, 0)
+	if err != nil {
+		return nil, err
+	}
 	list[0].after = b.tidy
 	if err := b.contend(r, 3, list...); err != nil {
 		return nil, err
@@ -150,6 +166,9 @@ const (
 
 // tree makes the large tree as a build context of its own.
 func (b *bench) tree() (string, error) {
+	if err := b.tryBuilds(); err != nil {
+		return "", err
+	}
 	files, bytes := bigFiles, int64(bigBytes)
 	name := "big"
 	if b.quick {

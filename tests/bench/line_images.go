@@ -22,12 +22,23 @@ func (b *bench) pushed(name string, tars []string) error {
 		if _, err := b.must(b.dhow, "load", "-q", "-i", file); err != nil {
 			return err
 		}
-		if _, err := b.must(b.dhow, "push", "-q", "localhost/"+name+":latest", b.registry+"/"+name+":latest"); err != nil {
+		if err := b.pushAs("localhost/"+name+":latest", name); err != nil {
 			return err
 		}
 		_, err := b.must(b.dhow, "rmi", "-f", "localhost/"+name+":latest")
 		return err
 	})
+}
+
+// pushAs puts a local image into the registry under name.
+func (b *bench) pushAs(local, name string) error {
+	remote := b.registry + "/" + name + ":latest"
+	for _, args := range [][]string{{"tag", local, remote}, {"push", "-q", remote}, {"rmi", remote}} {
+		if _, err := b.must(b.dhow, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // blobs asks the registry for the layers of an image.

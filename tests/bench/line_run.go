@@ -218,14 +218,18 @@ func lineExec(b *bench) (_ *Result, err error) {
 		if p.path == "" {
 			continue
 		}
-		_, _ = b.must(p, "rm", "-f", "-t", "0", "bench-exec") // of a run that was killed
+		remove := []string{"rm", "-f", "bench-exec"}
+		if p == b.podman {
+			remove = []string{"rm", "-f", "-t", "0", "bench-exec"}
+		}
+		_, _ = b.must(p, remove...) // of a run that was killed
 		if _, err := b.must(p, "run", "-d", "--name", "bench-exec", "--network", "none", b.local("base"), "sleep", "100000"); err != nil {
 			if p == b.dhow {
 				return nil, err
 			}
 			continue
 		}
-		defer func() { _, _ = b.must(p, "rm", "-f", "-t", "0", "bench-exec") }()
+		defer func() { _, _ = b.must(p, remove...) }()
 		list = append(list, contender{name: p.name, peer: p, args: []string{"exec", "bench-exec", "true"}})
 	}
 	if b.crun.path != "" {

@@ -12,7 +12,8 @@
 //
 // Environment: DHOW_BENCH_DIR keeps what was prepared for the next run (else it goes at the end), and
 // lines measured there earlier stay in the results; DHOW_BENCH_OUT is where bench.json and bench.svg
-// go (the working directory); DHOW_BENCH_DHOW, DHOW_BENCH_PODMAN, DHOW_BENCH_BUILDAH,
+// go (the working directory); DHOW_BENCH_SECONDS bounds the rounds of a line after the second (75).
+// DHOW_BENCH_DHOW, DHOW_BENCH_PODMAN, DHOW_BENCH_BUILDAH,
 // DHOW_BENCH_CRUN, DHOW_BENCH_RUNC and DHOW_BENCH_SKOPEO name other binaries ("none":
 // leave it out); DHOW_BENCH_BUILDKITD with DHOW_BENCH_BUILDCTL adds BuildKit.
 package main

@@ -157,6 +157,9 @@ func (b *bench) buildkit() error {
 // tryBuilds finds the flags with which podman and buildah can run a step here: the host may refuse what
 // their usual runtime needs.
 func (b *bench) tryBuilds() error {
+	if b.podmanBuild != nil {
+		return nil
+	}
 	dir, err := b.context("try", 0, "FROM "+b.local("base")+"\nRUN true\n")
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,9 +24,17 @@ const runnerRole = "runner"
 const (
 	// patience is how long one command may take.
 	patience = 10 * time.Minute
-	// enough is how long a line goes on with rounds after the second: a slow machine takes fewer.
-	enough = 75 * time.Second
+	// plenty is how long a line goes on with rounds after the second: a slow machine takes fewer.
+	plenty = 75 * time.Second
 )
+
+// enough is plenty, or the seconds of DHOW_BENCH_SECONDS.
+func enough() time.Duration {
+	if n, err := strconv.Atoi(os.Getenv("DHOW_BENCH_SECONDS")); err == nil && n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	return plenty
+}
 
 type order struct {
 	Args, Env []string
@@ -198,7 +207,7 @@ func (b *bench) contend(r *Result, rounds int, list ...contender) error {
 	cpu, peak := make([]Series, len(list)), make([]Series, len(list))
 	dead := make([]bool, len(list))
 	begin := time.Now()
-	for round := -1; round < rounds && (round < 2 || time.Since(begin) < enough); round++ {
+	for round := -1; round < rounds && (round < 2 || time.Since(begin) < enough()); round++ {
 		for i, c := range list {
 			if dead[i] || c.rounds > 0 && round >= c.rounds || (round < 0 && c.rounds > 0) {
 				continue

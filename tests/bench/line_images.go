@@ -41,6 +41,25 @@ func (b *bench) pushAs(local, name string) error {
 	return nil
 }
 
+// fresh gives a peer with a store of its own and what empties it: an image that is removed may share
+// its layers with another one.
+func (b *bench) fresh(p *peer) (*peer, func() error) {
+	q := *p
+	root := b.at(p.name + "-fresh")
+	q.flags = append([]string{}, p.flags...)
+	for i, f := range q.flags {
+		if f == "--root" && i+1 < len(q.flags) {
+			q.flags[i+1] = root
+		}
+	}
+	return &q, func() error {
+		if err := os.RemoveAll(root); err != nil {
+			return err
+		}
+		return b.settle()
+	}
+}
+
 // blobs asks the registry for the layers of an image.
 func (b *bench) blobs(name string) ([]string, error) {
 	req, err := http.NewRequest(http.MethodGet, "http://"+b.registry+"/v2/"+name+"/manifests/latest", nil)
@@ -92,17 +111,13 @@ func (b *bench) pull(name string, tars []string) (*Result, error) {
 		fmt.Fprintf(&script, "curl -sS %s | gzip -d | tar -x -C %s\n", u, target)
 	}
 	image := b.registry + "/" + name + ":latest"
-	gone := func(p *peer) func() error {
-		return func() error {
-			_, _ = b.must(p, "rmi", "-f", image)
-			return b.settle()
-		}
-	}
+	dhow, dhowGone := b.fresh(b.dhow)
+	podman, podmanGone := b.fresh(b.podman)
 	list := []contender{
 		{name: "curl | gzip -d | tar x", args: []string{"sh", "-c", script.String()}, before: empty},
 		{name: "the pipeline, then sync", args: []string{"sh", "-c", script.String() + "sync -f " + target}, before: empty},
-		{name: "dhow", peer: b.dhow, args: []string{"pull", "-q", image}, before: gone(b.dhow)},
-		{name: "podman", peer: b.podman, args: []string{"pull", "-q", "--tls-verify=false", image}, before: gone(b.podman), rounds: 3},
+		{name: "dhow", peer: dhow, args: []string{"pull", "-q", image}, before: dhowGone},
+		{name: "podman", peer: podman, args: []string{"pull", "-q", "--tls-verify=false", image}, before: podmanGone, rounds: 3},
 	}
 	if b.curl.path == "" {
 		list = list[2:]
@@ -111,7 +126,7 @@ func (b *bench) pull(name string, tars []string) (*Result, error) {
 	if err := b.contend(r, 8, list...); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(gone(b.dhow)(), gone(b.podman)(), empty()); err != nil && b.podman.path != "" {
+	if err := errors.Join(dhowGone(), podmanGone(), empty()); err != nil {
 		return nil, err
 	}
 	r.atMost("dhow", "curl | gzip -d | tar x", 1.1)
@@ -236,26 +251,18 @@ func lineLoad(b *bench) (*Result, error) {
 		}
 		return b.settle()
 	}
-	gone := func(p *peer) func() error {
-		return func() error {
-			_, _ = b.must(p, "rmi", "-f", "localhost/loaded:latest")
-			return b.settle()
-		}
-	}
+	dhow, dhowGone := b.fresh(b.dhow)
+	podman, podmanGone := b.fresh(b.podman)
 	r := &Result{}
 	if err := b.contend(r, 8,
 		contender{name: "tar x", args: []string{"tar", "-x", "-C", target, "-f", file}, before: empty},
 		contender{name: "tar x, then sync", args: []string{"sh", "-c", "tar -x -C " + target + " -f " + file + " && sync -f " + target}, before: empty},
-		contender{name: "dhow", peer: b.dhow, args: []string{"load", "-q", "-i", archive}, before: gone(b.dhow)},
-		contender{name: "podman", peer: b.podman, args: []string{"load", "-q", "-i", archive}, before: gone(b.podman), rounds: 3},
+		contender{name: "dhow", peer: dhow, args: []string{"load", "-q", "-i", archive}, before: dhowGone},
+		contender{name: "podman", peer: podman, args: []string{"load", "-q", "-i", archive}, before: podmanGone, rounds: 3},
 	); err != nil {
 		return nil, err
 	}
-	_ = gone(b.dhow)()
-	if b.podman.path != "" {
-		_ = gone(b.podman)()
-	}
-	if err := empty(); err != nil {
+	if err := errors.Join(dhowGone(), podmanGone(), empty()); err != nil {
 		return nil, err
 	}
 	r.atMost("dhow", "tar x", 1.5)

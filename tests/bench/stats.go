@@ -228,7 +228,7 @@ func (r *Report) table() string {
 			if unit == "" {
 				unit = "ms"
 			}
-			text := s.Name + " " + figure(s.Min(), "") + " / " + figure(s.Median(), unit)
+			text := strings.ReplaceAll(s.Name, "|", `\|`) + " " + figure(s.Min(), "") + " / " + figure(s.Median(), unit)
 			if strings.HasPrefix(s.Name, "dhow") {
 				ours = append(ours, strings.TrimPrefix(strings.TrimPrefix(text, "dhow"), " "))
 			} else {
@@ -237,7 +237,7 @@ func (r *Report) table() string {
 		}
 		title, left, right := x.Title, strings.Join(ours, "<br>"), strings.Join(theirs, "<br>")
 		for _, v := range x.Verdicts {
-			fmt.Fprintf(&w, "| %s | %s | %s | %s %s | %s | %s |\n", title, left, right, v.Promise, v.bound(), v.measured(), v.word())
+			fmt.Fprintf(&w, "| %s | %s | %s | %s %s | %s | %s |\n", title, left, right, strings.ReplaceAll(v.Promise, "|", `\|`), v.bound(), v.measured(), v.word())
 			title, left, right = "", "", ""
 		}
 		if len(x.Verdicts) == 0 {

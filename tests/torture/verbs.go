@@ -103,10 +103,11 @@ func verbs(w *world) []verb {
 	}
 	none := func(what ...string) func(*world, answer) error {
 		return func(w *world, _ answer) error {
-			if out, err := w.must(what...); err != nil || strings.TrimSpace(out) != "" {
-				return fmt.Errorf("dhow %s still tells %q, %v", strings.Join(what, " "), out, err)
+			out, err := w.must(what...)
+			if err == nil && strings.TrimSpace(out) != "" {
+				err = fmt.Errorf("dhow %s still tells %q", strings.Join(what, " "), out)
 			}
-			return nil
+			return err
 		}
 	}
 	list := []verb{
@@ -162,7 +163,9 @@ func verbs(w *world) []verb {
 		{name: "volume rm", from: "much", args: f("volume rm vol"), done: "no such volume", check: func(w *world, _ answer) error { return w.reads("volume ls -q", "vol2\n") }},
 		{name: "volume prune", from: "much", args: f("volume prune -af"), check: none("volume", "ls", "-q")},
 		{name: "login", from: "base", say: "s3cret", args: []string{"login", "-u", "casey", "--password-stdin", w.private.Addr}, check: func(w *world, _ answer) error {
-			w.must("tag", "base", w.private.Addr+"/x")
+			if _, err := w.must("tag", "base", w.private.Addr+"/x"); err != nil {
+				return err
+			}
 			_, err := w.must("push", "-q", w.private.Addr+"/x")
 			return err
 		}},

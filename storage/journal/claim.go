@@ -41,38 +41,56 @@ func (c *Claim) Close() error {
 }
 
 // ClaimDir makes a directory of mode 0700 whose name is prefix and something random.
-func ClaimDir(parent, prefix string) (*Claim, error) {
-	return claimNew(parent, prefix, func(path string) (*os.File, error) {
-		if err := os.Mkdir(path, 0o700); err != nil {
-			return nil, err
-		}
-		return openClaim(path)
-	})
-}
+func ClaimDir(parent, prefix string) (*Claim, error) { return claimNew(parent, prefix, createDir) }
 
 // ClaimFile is ClaimDir for a file of mode 0600.
-func ClaimFile(parent, prefix string) (*Claim, error) {
-	return claimNew(parent, prefix, func(path string) (*os.File, error) {
-		return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
-	})
+func ClaimFile(parent, prefix string) (*Claim, error) { return claimNew(parent, prefix, createFile) }
+
+func createDir(path string) (*os.File, error) {
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return nil, err
+	}
+	return openClaim(path)
 }
+
+func createFile(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
+}
+
+// maxClaimTries bounds how often another process that clears away may be faster.
+const maxClaimTries = 100
+
+// errNoLocks is the cause where the filesystem has no locks (NFS without its lock service).
+var errNoLocks = errors.New("can not be locked")
 
 func claimNew(parent, prefix string, create func(path string) (*os.File, error)) (*Claim, error) {
 	for try := 0; ; try++ {
-		path := filepath.Join(parent, prefix+strings.ToLower(rand.Text()[:10]))
+		path := newClaimPath(parent, prefix)
 		f, err := create(path)
 		if err == nil {
 			// Between making and locking it, another process may take it for left over.
-			if claimed(f, path) {
+			ours, err := claimed(f, path)
+			if ours {
 				return &Claim{Path: path, file: f}, nil
 			}
 			f.Close()
-		} else if !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) || try > 100 {
+			_ = os.RemoveAll(path)
+			if err != nil {
+				return nil, err
+			}
+			if try >= maxClaimTries {
+				return nil, fmt.Errorf("making a temporary name in %s: other processes take each away", parent)
+			}
+		} else if !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) || try >= maxClaimTries {
 			return nil, err
 		} else if _, perr := os.Lstat(parent); perr != nil {
 			return nil, err
 		}
 	}
+}
+
+func newClaimPath(parent, prefix string) string {
+	return filepath.Join(parent, prefix+strings.ToLower(rand.Text()[:10]))
 }
 
 // ClaimNamed claims a directory that is there, while it is renamed and removed; nil when another
@@ -82,9 +100,9 @@ func ClaimNamed(path string) (*Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !claimed(f, path) {
+	if ours, err := claimed(f, path); !ours {
 		f.Close()
-		return nil, nil
+		return nil, err
 	}
 	return &Claim{Path: path, file: f}, nil
 }
@@ -146,30 +164,43 @@ func openClaim(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// claimed locks f without waiting, and tells whether it has the lock and path is still its name.
-func claimed(f *os.File, path string) bool {
+// lockClaim is a variable for the tests: they have no filesystem without locks.
+var lockClaim = flock
+
+// claimed locks f without waiting, and tells whether it has the lock and path is still its name. The
+// error is errNoLocks.
+func claimed(f *os.File, path string) (bool, error) {
+	if err := lockClaim(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
+		return false, nil
+	} else if err != nil {
+		return false, &fs.PathError{Op: "lock", Path: path, Err: fmt.Errorf("%w: %w", errNoLocks, err)}
+	}
 	var held, named unix.Stat_t
-	return flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && unix.Fstat(int(f.Fd()), &held) == nil &&
-		unix.Lstat(path, &named) == nil && held.Ino == named.Ino && held.Dev == named.Dev
+	return unix.Fstat(int(f.Fd()), &held) == nil && unix.Lstat(path, &named) == nil && held.Ino == named.Ino && held.Dev == named.Dev, nil
 }
 
 // Beside claims a new file beside path, to be written and moved there: in a directory of somebody's
-// own, where nothing but what an earlier Beside left is cleared away.
-func Beside(path string) (*Claim, error) {
-	dir, prefix := filepath.Dir(path), besidePrefix(path)
-	if err := ClearUnclaimed(dir, prefix); err != nil {
-		return nil, err
-	}
-	return ClaimFile(dir, prefix)
-}
+// own, where nothing but what an earlier Beside left is cleared away, if it can be. Where there are no
+// locks it goes without: nobody clears away there either.
+func Beside(path string) (*Claim, error) { return beside(path, createFile) }
 
 // BesideDir is Beside for a directory.
-func BesideDir(path string) (*Claim, error) {
+func BesideDir(path string) (*Claim, error) { return beside(path, createDir) }
+
+func beside(path string, create func(path string) (*os.File, error)) (*Claim, error) {
 	dir, prefix := filepath.Dir(path), besidePrefix(path)
-	if err := ClearUnclaimed(dir, prefix); err != nil {
-		return nil, err
+	// In /tmp they may be anybody's, and the directory need not be readable.
+	_ = ClearUnclaimed(dir, prefix)
+	claim, err := claimNew(dir, prefix, create)
+	if errors.Is(err, errNoLocks) {
+		bare := newClaimPath(dir, prefix)
+		f, err := create(bare)
+		if err != nil {
+			return nil, err
+		}
+		return &Claim{Path: bare, file: f}, nil
 	}
-	return ClaimDir(dir, prefix)
+	return claim, err
 }
 
 func besidePrefix(path string) string { return "." + filepath.Base(path) + ".dhow-" }

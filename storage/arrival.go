@@ -22,13 +22,14 @@ type arrival struct {
 	chain []string        // the layers' ids
 
 	placing sync.Mutex // one at a time, in order
-	placed  int
 	pin     string
 
-	mu    sync.Mutex
-	trees map[int]*staged
-	here  []bool // arrived, or to be had from the store
-	had   []bool // was there without anything being fetched
+	mu     sync.Mutex
+	placed int // so many
+	trees  map[int]*staged
+	here   []bool                // arrived, or to be had from the store
+	had    []bool                // was there without anything being fetched
+	kept   map[int]digest.Digest // the blobs whose bytes stay until the layer is placed
 }
 
 // keepArrived is how long the layers of a pull that broke off wait for the next one.
@@ -37,7 +38,7 @@ const keepArrived = 24 * time.Hour
 const arrivalPin = "pull:"
 
 func (s *Store) newArrival(diffs []digest.Digest) *arrival {
-	a := &arrival{s: s, diffs: diffs, trees: map[int]*staged{}, here: make([]bool, len(diffs)), had: make([]bool, len(diffs)),
+	a := &arrival{s: s, diffs: diffs, trees: map[int]*staged{}, kept: map[int]digest.Digest{}, here: make([]bool, len(diffs)), had: make([]bool, len(diffs)),
 		pin: arrivalPin + strconv.FormatInt(time.Now().Unix(), 10)}
 	parent := ""
 	for _, d := range diffs {
@@ -78,8 +79,7 @@ func (a *arrival) take(i int, t *staged) {
 func (a *arrival) place(ctx context.Context) error {
 	a.placing.Lock()
 	defer a.placing.Unlock()
-	for ; a.placed < len(a.diffs); a.placed++ {
-		i := a.placed
+	for i := a.placed; i < len(a.diffs); i++ {
 		a.mu.Lock()
 		here, t := a.here[i], a.trees[i]
 		delete(a.trees, i)
@@ -94,8 +94,36 @@ func (a *arrival) place(ctx context.Context) error {
 		if err := a.s.putInPlace(ctx, parent, a.diffs[i], t, a.pin); err != nil {
 			return err
 		}
+		a.mu.Lock()
+		a.placed = i + 1
+		kept, ok := a.kept[i]
+		a.mu.Unlock()
+		if ok {
+			if err := a.s.dropBytes(kept); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// isPlaced tells whether layer i is where every command finds it.
+func (a *arrival) isPlaced(i int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.placed > i
+}
+
+// keep has the bytes of a blob go as soon as layer i is placed. They are not locked any more.
+func (a *arrival) keep(i int, blob digest.Digest) error {
+	a.mu.Lock()
+	a.kept[i] = blob
+	placed := a.placed > i
+	a.mu.Unlock()
+	if !placed {
+		return nil
+	}
+	return a.s.dropBytes(blob)
 }
 
 // putInPlace makes a layer on parent, from the tree or from what the store has of that content.
@@ -147,17 +175,22 @@ func (s *Store) layerOn(ctx context.Context, parent string, diff digest.Digest, 
 	return true, nil
 }
 
-// close drops what was not put in place.
-func (a *arrival) close(whole bool) error {
+// close drops what was not put in place. Where the next pull can go on, the bytes of the layers stay.
+func (a *arrival) close(failed error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var errs []error
-	if whole && a.placed < len(a.diffs) {
+	if failed == nil && a.placed < len(a.diffs) {
 		errs = append(errs, fmt.Errorf("layer %d did not arrive", a.placed+1))
 	}
 	for i, t := range a.trees {
 		errs = append(errs, t.drop())
 		delete(a.trees, i)
+	}
+	if failed != nil && !errors.Is(failed, context.Canceled) && !passing(failed) {
+		for _, blob := range a.kept {
+			errs = append(errs, a.s.dropBytes(blob))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -44,8 +44,10 @@ var errStalled = errors.New("the registry sends nothing more")
 
 // fetch gives the bytes of a blob to use, which reads them to the end; only what has the right
 // digest ends with io.EOF. What had arrived before is not asked for again. When that turns out to be
-// wrong, the whole is fetched, and use is called a second time.
-func (f *fetcher) fetch(ctx context.Context, info types.BlobInfo, use func(io.Reader) error) (err error) {
+// wrong, the whole is fetched, and use is called a second time. While the lock of the bytes is still
+// held, settle makes what was read visible to other commands; where it can not yet, it gives false,
+// and the bytes stay for them until dropBytes.
+func (f *fetcher) fetch(ctx context.Context, info types.BlobInfo, use func(io.Reader) error, settle func() (bool, error)) (err error) {
 	if err := info.Digest.Validate(); err != nil {
 		return err
 	}
@@ -80,7 +82,11 @@ func (f *fetcher) fetch(ctx context.Context, info types.BlobInfo, use func(io.Re
 		}
 		switch {
 		case err == nil:
-			return p.remove()
+			settled, err := settle()
+			if settled || err != nil && ctx.Err() == nil {
+				err = errors.Join(err, p.remove())
+			}
+			return err
 		case errors.Is(err, errHave):
 			return errors.Join(err, p.remove())
 		case ctx.Err() != nil || (r.failed != nil && passing(r.failed)):

@@ -16,8 +16,11 @@ import (
 )
 
 // partial is what has arrived of one blob, in a file that is the lock of who is fetching it. It is
-// kept when the transfer breaks off, however it does, and goes when the layer is unpacked. Who waited
-// for the lock then still has the file, without a name but whole: nothing is fetched twice.
+// kept when the transfer breaks off, however it does, and goes when the layer is in its place: until
+// then it is where other commands that want the layer find it. Nobody holds the lock while a layer waits
+// for those below it, which another command may be fetching, and that one for this. Who waited for the
+// lock until the file went finds the layer; when that is gone again, it still has the file, without a
+// name but whole.
 type partial struct {
 	lock *journal.Lock
 	path string
@@ -32,13 +35,17 @@ const (
 
 func (s *Store) partialDir() string { return filepath.Join(s.opts.Dir, "partial") }
 
+func (s *Store) partialFile(d digest.Digest) string {
+	return filepath.Join(s.partialDir(), d.Algorithm().String()+"-"+d.Encoded())
+}
+
 // partial takes the file of a blob. waiting is called when another command has had it for two
 // seconds.
 func (s *Store) partial(ctx context.Context, d digest.Digest, waiting func()) (*partial, error) {
 	if err := os.MkdirAll(s.partialDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("keeping what arrives: %w", err)
 	}
-	p := &partial{path: filepath.Join(s.partialDir(), d.Algorithm().String()+"-"+d.Encoded())}
+	p := &partial{path: s.partialFile(d)}
 	var err error
 	if p.lock, err = journal.TryLock(p.path, true); err == nil && p.lock == nil {
 		p.lock, err = waitForLock(ctx, p.path, waiting)
@@ -114,6 +121,20 @@ func (p *partial) remove() error {
 }
 
 func (p *partial) close() error { return p.lock.Unlock() }
+
+// dropBytes removes what was kept of a blob whose layer is in its place. A command that has it at the
+// moment does so itself.
+func (s *Store) dropBytes(d digest.Digest) error {
+	path := s.partialFile(d)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	lock, err := journal.TryLock(path, true)
+	if err != nil || lock == nil {
+		return err
+	}
+	return errors.Join(os.Remove(path), lock.Unlock())
+}
 
 // sweepPartials removes what is left of transfers nobody came back to; all of it with all. What a
 // living command is fetching stays. It gives the bytes that went.

@@ -171,7 +171,7 @@ func (s *Store) pull(ctx context.Context, policy *signature.PolicyContext, sys *
 	}}
 	a := s.newArrival(config.RootFS.DiffIDs)
 	err = f.layers(ctx, layers, a)
-	if err = errors.Join(err, a.close(err == nil)); err != nil {
+	if err = errors.Join(err, a.close(err)); err != nil {
 		if busy(err) {
 			err = gaveUp{err}
 		}
@@ -314,35 +314,39 @@ func (f *fetcher) layer(ctx context.Context, i int, info types.BlobInfo, a *arri
 		}
 		return had, err
 	}
-	if had, err := have(); had || err != nil {
+	if had, err := have(); err != nil {
 		return err
+	} else if had {
+		return f.s.dropBytes(info.Digest) // a killed command may have left it
 	}
 	f.say.Emit(progress.Event{ID: info.Digest.String(), Action: "downloading", Total: max(info.Size, 0)})
 	var t *staged
 	err := f.fetch(ctx, info, func(r io.Reader) (err error) {
 		// The command that had it before us may have put it in place.
-		if had, err := have(); had || err != nil {
-			return errors.Join(errHave, err)
+		if had, err := have(); err != nil {
+			return err
+		} else if had {
+			return errHave
 		}
 		t, _, err = f.s.stage(ctx, r, info.Digest)
 		return err
+	}, func() (bool, error) {
+		if t.compressed == "" && t.diffID != info.Digest {
+			t.compressed, t.compressedSize = info.Digest, info.Size
+		}
+		if t.diffID != a.diffs[i] {
+			return true, errors.Join(fmt.Errorf("the image is inconsistent: layer %d contains %s, its config says %s", i+1, t.diffID, a.diffs[i]), t.drop())
+		}
+		f.cache.RecordDigestUncompressedPair(info.Digest, t.diffID)
+		recordCompression(f.cache, info.Digest, t.algorithm)
+		a.take(i, t)
+		err := a.place(ctx)
+		return a.isPlaced(i), err
 	})
-	if errors.Is(err, errHave) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errHave) {
 		return fmt.Errorf("layer %s: %w", shortDigest(info.Digest), err)
 	}
-	if t.compressed == "" && t.diffID != info.Digest {
-		t.compressed, t.compressedSize = info.Digest, info.Size
-	}
-	if t.diffID != a.diffs[i] {
-		return errors.Join(fmt.Errorf("the image is inconsistent: layer %d contains %s, its config says %s", i+1, t.diffID, a.diffs[i]), t.drop())
-	}
-	f.cache.RecordDigestUncompressedPair(info.Digest, t.diffID)
-	recordCompression(f.cache, info.Digest, t.algorithm)
-	a.take(i, t)
-	return a.place(ctx)
+	return a.keep(i, info.Digest)
 }
 
 // errHave ends a fetch that is not needed after all.

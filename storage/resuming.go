@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"os"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/types"
@@ -46,6 +47,13 @@ func (s resumingSource) GetBlob(ctx context.Context, info types.BlobInfo, cache 
 	})
 	if err != nil {
 		return nil, 0, err
+	}
+	// The command that had it before us may have brought it.
+	if have, err := os.Open(s.r.s.vaultFile(info.Digest)); err == nil {
+		if st, err := have.Stat(); err == nil && (info.Size < 0 || st.Size() == info.Size) {
+			return have, st.Size(), errors.Join(p.remove(), p.close())
+		}
+		have.Close()
 	}
 	if info.Size >= 0 && p.size > info.Size {
 		if err := p.forget(); err != nil {

@@ -45,7 +45,7 @@ func TestTorture(t *testing.T) {
 	}
 	t.Run("crowd", func(t *testing.T) {
 		inWorld(t, kindsHere()[0], bin, func(w *world, r *report) error {
-			c := crowd{w: w, seed: seed, people: 6, span: 5 * time.Second, report: r}
+			c := crowd{w: w, seed: seed, people: 6, same: true, span: 5 * time.Second, report: r}
 			return c.run()
 		})
 	})

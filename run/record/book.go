@@ -138,7 +138,7 @@ func (e *Entry) takeName(names string, locked bool) error {
 			return nil
 		}
 		if errors.Is(err, fs.ErrNotExist) && try == 0 {
-			if err := os.MkdirAll(names, 0o700); err != nil {
+			if err := e.book.makeNames(); err != nil {
 				return fmt.Errorf("recording the container: %w", err)
 			}
 			continue
@@ -188,9 +188,22 @@ func (e *Entry) dropStale(link string, locked bool) error {
 	return nil
 }
 
-// lockNames takes the lock under which links of names are removed from others and renamed.
+// lockNames takes the lock under which links of names are removed and containers renamed.
 func (b Book) lockNames() (*journal.Lock, error) {
 	return journal.TakeLock(filepath.Join(b.Dir, "names", ".lock"), true)
+}
+
+// makeNames makes the directory of names, and their lock with it: a removal needs it when there may be
+// no inode left.
+func (b Book) makeNames() error {
+	if err := os.MkdirAll(filepath.Join(b.Dir, "names"), 0o700); err != nil {
+		return err
+	}
+	lock, err := b.lockNames()
+	if err != nil {
+		return err
+	}
+	return lock.Unlock()
 }
 
 // Dir is the container's directory, for its files.
@@ -223,25 +236,41 @@ func (b Book) Tell(c Container, action string, more ...string) {
 const gone = ".gone-"
 
 func (b Book) erase(id, name string) error {
-	names := []string{name}
-	if now, err := read[Container](filepath.Join(b.Dir, id, "config.json")); err == nil && now.Name != name {
-		names = append(names, now.Name) // renamed while it ran
-	}
 	if s, err := read[State](filepath.Join(b.Dir, id, "state.json")); err == nil && s.Cgroup != "" {
 		_ = cgroup.Remove(s.Cgroup) // of a monitor that was killed
 	}
 	away := filepath.Join(b.Dir, gone+id)
-	if err := os.Rename(filepath.Join(b.Dir, id), away); err != nil {
+	err := b.putAway(id, name, away)
+	if err == nil {
+		err = os.RemoveAll(away)
+	}
+	if err != nil {
 		return fmt.Errorf("removing container %s: %w", id, err)
+	}
+	return nil
+}
+
+// putAway renames the container's directory and frees its names. From the one to the other it has the
+// lock of the names: whoever wants a name takes the link for stale once the directory is gone, and puts
+// his own there.
+func (b Book) putAway(id, name, away string) error {
+	lock, err := b.lockNames()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // there may be no names
+		return err
+	}
+	defer lock.Unlock()
+	names := []string{name}
+	if now, err := read[Container](filepath.Join(b.Dir, id, "config.json")); err == nil && now.Name != name {
+		names = append(names, now.Name) // renamed while it ran
+	}
+	if err := os.Rename(filepath.Join(b.Dir, id), away); err != nil {
+		return err
 	}
 	// Only now the names: while the container is there, it can be called by them.
 	for _, n := range names {
 		if err := b.freeName(id, n); err != nil {
-			return fmt.Errorf("removing container %s: %w", id, err)
+			return err
 		}
-	}
-	if err := os.RemoveAll(away); err != nil {
-		return fmt.Errorf("removing container %s: %w", id, err)
 	}
 	return nil
 }
@@ -256,12 +285,26 @@ func (b Book) complete(away string) error {
 	}
 	for _, e := range entries {
 		if target, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil && target == id {
-			if err := b.freeName(id, e.Name()); err != nil {
+			if err := b.dropGone(id, e.Name()); err != nil {
 				return err
 			}
 		}
 	}
 	return os.RemoveAll(away)
+}
+
+// dropGone frees a name that was seen to lead to a container if that is gone. It may be back: makeDir
+// makes a directory again that sweep took away, and then takes a name, always in that order.
+func (b Book) dropGone(id, name string) error {
+	if _, err := os.Lstat(filepath.Join(b.Dir, id)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	lock, err := b.lockNames()
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	return b.freeName(id, name)
 }
 
 // Take locks a container that does not run, to remove or change it. ErrRunning when it does,

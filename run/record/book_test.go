@@ -58,7 +58,7 @@ func TestLife(t *testing.T) {
 		t.Errorf("after its removal: %v", err)
 	}
 	left, _ := filepath.Glob(filepath.Join(b.Dir, "*"))
-	names, _ := filepath.Glob(filepath.Join(b.Dir, "names", "*"))
+	names, _ := filepath.Glob(filepath.Join(b.Dir, "names", "[^.]*"))
 	if len(left) != 1 || len(names) != 0 {
 		t.Errorf("left behind: %q %q", left, names)
 	}

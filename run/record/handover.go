@@ -182,7 +182,7 @@ func (b Book) Rename(f Found, name string) error {
 	return b.freeName(f.ID, f.Name)
 }
 
-// freeName removes the link of a name if it is the container's.
+// freeName removes the link of a name if it is the container's. The caller has the lock of the names.
 func (b Book) freeName(id, name string) error {
 	if name == "" {
 		return nil

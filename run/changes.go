@@ -203,9 +203,7 @@ func view(s *storage.Store, f record.Found, written bool) (dir string, done func
 	if _, serr := os.Lstat(upper); serr == nil && written {
 		w.Lowers = append(w.Lowers, upper)
 	}
-	if err := journal.ClearUnclaimed(f.Dir, viewPrefix); err != nil {
-		return "", nil, fmt.Errorf("looking at container %s: %w", f.Name, err)
-	}
+	_ = journal.ClearUnclaimed(f.Dir, viewPrefix) // what can not be removed is in nobody's way
 	claim, err := journal.ClaimDir(f.Dir, viewPrefix)
 	if err != nil {
 		return "", nil, fmt.Errorf("looking at container %s: %w", f.Name, err)

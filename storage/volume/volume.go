@@ -90,9 +90,7 @@ func (s Store) Create(name string, labels, options map[string]string) (v Volume,
 	if v, err := s.Get(name); err == nil || !errors.Is(err, ErrNotFound) {
 		return v, err
 	}
-	if err := s.clear(); err != nil {
-		return Volume{}, err
-	}
+	s.clear()
 	return s.Make(Volume{Name: name, Labels: labels, Options: options, Created: time.Now().UTC()})
 }
 
@@ -174,9 +172,7 @@ func (s Store) Get(name string) (Volume, error) {
 
 // List gives all volumes by name, and clears away what interrupted commands left.
 func (s Store) List() ([]Volume, error) {
-	if err := s.clear(); err != nil {
-		return nil, fmt.Errorf("listing volumes: %w", err)
-	}
+	s.clear()
 	entries, err := os.ReadDir(s.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listing volumes: %w", err)
@@ -198,15 +194,17 @@ func (s Store) List() ([]Volume, error) {
 	return list, nil
 }
 
-// clear removes the half-made and half-removed volumes of commands that were killed.
-func (s Store) clear() error { return journal.ClearUnclaimed(s.Dir, newPrefix, oldPrefix) }
+// clear removes the half-made and half-removed volumes of commands that were killed. What can not be
+// removed is in nobody's way, and stays for the next.
+func (s Store) clear() { _ = journal.ClearUnclaimed(s.Dir, newPrefix, oldPrefix) }
 
 // Remove deletes a volume with its content. inUse names the containers that use it; nil means none.
 // The volume is gone at once, also when deleting its files is interrupted.
 func (s Store) Remove(name string, inUse func(name string) ([]string, error)) error {
 	v, err := s.Get(name)
 	if err != nil {
-		return errors.Join(err, s.clear())
+		s.clear()
+		return err
 	}
 	if inUse != nil {
 		users, err := inUse(name)
@@ -231,7 +229,9 @@ func (s Store) Remove(name string, inUse func(name string) ([]string, error)) er
 		return errors.Join(fmt.Errorf("removing volume %q: %w", name, err), claim.Keep())
 	}
 	s.note("destroy", name)
-	if err := errors.Join(journal.SyncDir(s.Dir), claim.Close(), s.clear()); err != nil {
+	err = errors.Join(journal.SyncDir(s.Dir), claim.Close())
+	s.clear()
+	if err != nil {
 		return fmt.Errorf("removing volume %q: %w", name, err)
 	}
 	return nil

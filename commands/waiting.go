@@ -67,7 +67,8 @@ type blocked struct {
 }
 
 // blockedOn reads /proc/locks (proc_locks(5)): a line for each lock, and below it, with an arrow, one for
-// each process that waits for it.
+// each process that waits for it. A lock that the process itself holds, for another part of its work, is
+// none to tell of.
 func blockedOn(locks string, pid int) (blocked, bool) {
 	holders := map[string]int{}
 	for line := range strings.Lines(locks) {
@@ -84,7 +85,7 @@ func blockedOn(locks string, pid int) (blocked, bool) {
 			holders[f[0]] = max(who, 0)
 			continue
 		}
-		if _, inode, ok := cutLast(f[5], ":"); ok && who == pid {
+		if _, inode, ok := cutLast(f[5], ":"); ok && who == pid && holders[f[0]] != pid {
 			return blocked{holders[f[0]], inode}, true
 		}
 	}

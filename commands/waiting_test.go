@@ -2,7 +2,9 @@ package commands
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,8 +22,14 @@ func TestBlockedOn(t *testing.T) {
 3: OFDLCK ADVISORY  WRITE -1 08:01:78 0 EOF
 3: -> OFDLCK ADVISORY  WRITE 203 08:01:78 0 EOF
 4: LEASE  ACTIVE    READ 1
+5: FLOCK  ADVISORY  WRITE 204 08:01:79 0 EOF
+5: -> FLOCK  ADVISORY  WRITE 204 08:01:79 0 EOF
+6: FLOCK  ADVISORY  WRITE 205 08:01:80 0 EOF
+6: -> FLOCK  ADVISORY  WRITE 205 08:01:80 0 EOF
+7: FLOCK  ADVISORY  WRITE 101 08:01:81 0 EOF
+7: -> FLOCK  ADVISORY  WRITE 205 08:01:81 0 EOF
 `
-	for pid, want := range map[int]blocked{200: {100, "836858"}, 201: {100, "836858"}, 202: {101, "77"}, 203: {0, "78"}, 100: {}, 300: {}} {
+	for pid, want := range map[int]blocked{200: {100, "836858"}, 201: {100, "836858"}, 202: {101, "77"}, 203: {0, "78"}, 204: {}, 205: {101, "81"}, 100: {}, 300: {}} {
 		got, ok := blockedOn(locks, pid)
 		if got != want || ok != (want.inode != "") {
 			t.Errorf("%d waits for %+v, %v, want %+v", pid, got, ok, want)
@@ -32,7 +40,8 @@ func TestBlockedOn(t *testing.T) {
 	}
 }
 
-// The kernel's list, of a real wait.
+// The kernel's list, of a real wait: of another process, and of another part of this one, which is none
+// to tell of.
 func TestBlockedOnTheKernels(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	open := func() *os.File {
@@ -47,16 +56,27 @@ func TestBlockedOnTheKernels(t *testing.T) {
 	if err := unix.Flock(int(held.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
+	other := exec.Command("flock", path, "true")
+	if err := other.Start(); err != nil {
+		held.Close()
+		t.Skip(err)
+	}
 	got := make(chan error)
 	go func() { got <- unix.Flock(int(wanted.Fd()), unix.LOCK_EX) }()
 	said := ""
-	for until := time.Now().Add(5 * time.Second); said == "" && time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		locks, err := os.ReadFile("/proc/locks")
 		if err != nil {
-			t.Skip(err)
+			break
 		}
 		if b, ok := blockedOn(string(locks), os.Getpid()); ok {
+			t.Errorf("this process waits for %+v", b)
+			break
+		}
+		own := regexp.MustCompile(`-> FLOCK +ADVISORY +WRITE ` + strconv.Itoa(os.Getpid()) + ` `).Match(locks)
+		if b, ok := blockedOn(string(locks), other.Process.Pid); ok && own {
 			said = b.text(nil)
+			break
 		}
 	}
 	if !strings.Contains(said, "(process "+strconv.Itoa(os.Getpid())+")") || !strings.HasSuffix(said, ", which holds "+path) {
@@ -64,6 +84,10 @@ func TestBlockedOnTheKernels(t *testing.T) {
 	}
 	held.Close()
 	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	wanted.Close()
+	if err := other.Wait(); err != nil {
 		t.Error(err)
 	}
 }

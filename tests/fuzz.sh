@@ -5,7 +5,7 @@
 # every `go test` tries it again; what only reaches new code goes to $(go env GOCACHE)/fuzz.
 #
 #   make fuzz                       all of them, for a long time
-#   make fuzz FUZZTIME=10s          a slice, as .ci/run has it
+#   make fuzz FUZZTIME=10s          a slice, as `.ci/run fuzz` has it
 #   make fuzz FUZZ='layer FuzzApply'
 set -eu
 cd "$(dirname "$0")/.."

@@ -422,13 +422,13 @@ func (w *world) control(a attack) error {
 	err = act(w, n)
 	done := harms{
 		took: err == nil, leaked: showed(w.other, casey, secret, true) || w.plain != nil && showed(w.plain, casey, secret, true), escaped: n.left || w.dead() != nil,
-		flooded: n.flooded || w.reg.Sent()+w.other.Sent() > naiveBytes/2, looped: n.asked > naiveAsks, hung: time.Since(begun) > time.Second,
+		flooded: n.flooded || w.reg.Sent()+w.other.Sent() > naiveBytes/12, looped: n.asked > naiveAsks, hung: time.Since(begun) > time.Second,
 	}
 	if a.secretRegistry {
 		done.leaked = showed(w.reg, casey, secret, true)
 	}
 	if !strings.Contains(done.String(), a.harm) {
-		return fmt.Errorf("the control: it should have been one that %s, and is one that %q (%w)", a.harm, done, err)
+		return fmt.Errorf("the control: it should have been one that %s, and is one that %q (%v)", a.harm, done, err)
 	}
 	return nil
 }

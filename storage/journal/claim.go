@@ -117,7 +117,15 @@ func (c *Claim) Move(to string) error {
 }
 
 // Place renames what is claimed to where it belongs and ends the claim; after a failure it is for Close.
+// Some filesystems tell at close(2) only that there is no room (NFS), so that comes before the rename.
 func (c *Claim) Place(to string) error {
+	copied, err := unix.FcntlInt(c.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		err = closeCopy(copied)
+	}
+	if err != nil {
+		return &fs.PathError{Op: "close", Path: c.Path, Err: err}
+	}
 	if err := c.Move(to); err != nil {
 		return err
 	}
@@ -164,8 +172,12 @@ func openClaim(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// lockClaim is a variable for the tests: they have no filesystem without locks.
-var lockClaim = flock
+// lockClaim and closeCopy are variables for the tests: they have no filesystem without locks, nor one
+// that fails so late.
+var (
+	lockClaim = flock
+	closeCopy = unix.Close
+)
 
 // claimed locks f without waiting, and tells whether it has the lock and path is still its name. The
 // error is errNoLocks.

@@ -141,6 +141,32 @@ func TestClaimsWithoutLocks(t *testing.T) {
 	}
 }
 
+// What is known at close(2) only comes before the old file goes.
+func TestPlaceThatFailsLate(t *testing.T) {
+	closeCopy = func(fd int) error { return errors.Join(unix.Close(fd), unix.EDQUOT) }
+	t.Cleanup(func() { closeCopy = unix.Close })
+	to := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(to, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Beside(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Place(to); !errors.Is(err, unix.EDQUOT) {
+		t.Error(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(to); string(got) != "old" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(to)); len(left) != 1 {
+		t.Errorf("left %v", left)
+	}
+}
+
 // When somebody else always has the lock, that ends.
 func TestClaimsTakenAway(t *testing.T) {
 	lockClaim = func(int, int) error { return unix.EWOULDBLOCK }

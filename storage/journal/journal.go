@@ -160,8 +160,9 @@ func Replace(path string, data []byte, mode fs.FileMode, durable bool) (err erro
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
+	placed := false
 	defer func() {
-		if err != nil && tmp.file != nil {
+		if err != nil && !placed { // afterwards the name is the next writer's
 			os.Remove(name)
 		}
 		if err = errors.Join(err, tmp.Unlock()); err != nil {
@@ -184,11 +185,14 @@ func Replace(path string, data []byte, mode fs.FileMode, durable bool) (err erro
 	if err = os.Rename(name, path); err != nil {
 		return err
 	}
+	placed = true
 	if durable {
-		return SyncDir(dir)
+		return syncReplaced(dir)
 	}
 	return nil
 }
+
+var syncReplaced = SyncDir // a variable for the tests
 
 // SyncDir flushes a directory, so that the names made or removed in it survive a power cut.
 func SyncDir(dir string) error {

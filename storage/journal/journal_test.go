@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 type doc struct {
@@ -169,4 +171,18 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%+v became %+v, %v", d, d2, err)
 		}
 	})
+}
+
+// A flush that fails after the rename leaves the next writer its temporary file.
+func TestReplaceLeavesTheNextWriterAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "record")
+	next := filepath.Join(filepath.Dir(path), ".new-record")
+	syncReplaced = func(string) error { return errors.Join(os.WriteFile(next, nil, 0o600), unix.EIO) }
+	t.Cleanup(func() { syncReplaced = SyncDir })
+	if err := Replace(path, []byte("x"), 0o600, true); !errors.Is(err, unix.EIO) {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(next); err != nil {
+		t.Error(err)
+	}
 }

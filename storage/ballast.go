@@ -28,9 +28,22 @@ func (s *Store) scarce(times uint64) bool {
 	return st.Bavail*uint64(st.Bsize) < times*ballastFiles*ballastBytes || st.Files > 0 && st.Ffree < times*ballastFiles //nolint:gosec // a block has a size
 }
 
+// cramped tells whether there is less for this process than the ballast. A quota is seen by trying only.
+func (s *Store) cramped() bool {
+	if s.scarce(1) {
+		return true
+	}
+	fd, err := unix.Open(s.opts.Dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		err = unix.Fallocate(fd, 0, 0, ballastFiles*ballastBytes)
+		unix.Close(fd)
+	}
+	return err == unix.ENOSPC || err == unix.EDQUOT
+}
+
 // makeRoom gives the ballast to this process, when there is hardly anything else.
 func (s *Store) makeRoom() {
-	if s.scarce(1) {
+	if s.cramped() {
 		_ = os.RemoveAll(s.ballastDir())
 		s.roomMade.Store(true)
 	}

@@ -131,8 +131,8 @@ func (s *Store) openLibrary() (cstorage.Store, error) {
 		GraphDriverName:    "overlay",
 		GraphDriverOptions: options,
 	})
-	if err != nil && s.scarce(1) {
-		err = unix.ENOSPC // the library takes it for a kernel that can not do what it tries
+	if err != nil && s.cramped() {
+		err = fmt.Errorf("%w (%w)", unix.ENOSPC, err) // the library takes it for a kernel that can not do what it tries
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", s.opts.Dir, err)

@@ -23,6 +23,8 @@ var strays = []string{
 	"storage/overlay*/.tmp-*", "run/overlay*/.tmp-*", // files to be renamed (pkg/ioutils, fswriters)
 	"storage/overlay/compat[0-9]*", "storage/overlay/metacopy-check[0-9]*", // drivers/overlay/check.go
 	"storage/overlay/opaque-bug-check[0-9]*", "storage/overlay/volatile-check[0-9]*",
+	// What it is about to delete, also while it is opened (internal/tempdir).
+	"storage/overlay-layers/tmp/*", "storage/overlay/tempdirs/*",
 }
 
 // findStrays lists them. It comes before the look at the leases: who makes one later has a lease by
@@ -43,10 +45,6 @@ func (s *Store) clearLitter(lib cstorage.Store, strays []string) error {
 	for _, path := range strays {
 		errs = append(errs, os.RemoveAll(path))
 	}
-	// Where the library puts what it is about to delete, with locks nobody holds now (internal/tempdir).
-	for _, dir := range []string{"storage/overlay-layers/tmp", "storage/overlay/tempdirs"} {
-		errs = append(errs, os.RemoveAll(filepath.Join(s.opts.Dir, dir)))
-	}
 	orphans, err := s.orphans()
 	errs = append(errs, err)
 	for _, p := range orphans {
@@ -54,10 +52,13 @@ func (s *Store) clearLitter(lib cstorage.Store, strays []string) error {
 	}
 	errs = append(errs, s.clearLinks())
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("clearing away what a killed command left: %w", err)
+		return fmt.Errorf("%w: %w", errLitter, err)
 	}
 	return nil
 }
+
+// errLitter is returned for what can not be cleared away.
+var errLitter = errors.New("clearing away what a killed command left")
 
 // dropIncomplete has the library delete the layers it was making or deleting: it does so when it is
 // about to write its records, whatever that is for.

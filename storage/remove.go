@@ -118,7 +118,7 @@ func (s *Store) Remove(name string, o RemoveOptions) (rep Removal, err error) {
 	} else if len(family.indexes) == 0 {
 		return rep, nil
 	}
-	removed, err := s.sweep()
+	removed, err := s.sweepBesides()
 	for _, id := range removed {
 		rep.Deleted = append(rep.Deleted, "sha256:"+id)
 	}

@@ -193,7 +193,7 @@ func (s *Store) RemovePlatform(ctx context.Context, name, platform string, o Rem
 			rep.Deleted = append(rep.Deleted, p.Digest.String())
 		}
 	}
-	removed, err := s.sweep()
+	removed, err := s.sweepBesides()
 	for _, id := range removed {
 		rep.Deleted = append(rep.Deleted, "sha256:"+id)
 	}

@@ -24,8 +24,17 @@ func (s *Store) recover() error {
 	if err != nil || lock == nil {
 		return err
 	}
-	_, err = s.sweep()
+	_, err = s.sweepBesides()
 	return errors.Join(err, lock.Unlock())
+}
+
+// sweepBesides is sweep for who was asked for something else: litter that stays is in nobody's way, and
+// the next command tries again.
+func (s *Store) sweepBesides() (removed []string, err error) {
+	if removed, err = s.sweep(); errors.Is(err, errLitter) {
+		err = nil
+	}
+	return removed, err
 }
 
 // sweep removes the layers nobody refers to, topmost first, and gives their ids. Image records that
@@ -82,7 +91,8 @@ func (s *Store) sweep() (removed []string, err error) {
 	if left {
 		strays = nil
 	}
-	return removed, errors.Join(s.clearLitter(lib, strays), leases.bury(left))
+	err = s.clearLitter(lib, strays)
+	return removed, errors.Join(err, leases.bury(left || err != nil))
 }
 
 // unneeded gives the layers that no root stands on, topmost first.

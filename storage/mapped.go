@@ -71,6 +71,9 @@ func (s *Store) Below(layers []Layer, shift idmap.Shift) (Below, error) {
 
 func (s *Store) mappedRoot() string { return filepath.Join(s.opts.Dir, "mapped") }
 
+// mappedLock is held by whoever makes a tree, or removes one that somebody may be making.
+func (s *Store) mappedLock() string { return filepath.Join(s.mappedRoot(), "lock") }
+
 func (s *Store) mappedDir(top string, shift idmap.Shift) string {
 	return filepath.Join(s.mappedRoot(), fmt.Sprintf("%s.%d-%d", top, shift.UID, shift.GID))
 }
@@ -92,7 +95,7 @@ func (s *Store) makeMapped(dir string, layers []string, shift idmap.Shift) (abou
 	if err := os.MkdirAll(s.mappedRoot(), 0o700); err != nil {
 		return about, err
 	}
-	lock, err := journal.TakeLock(filepath.Join(s.mappedRoot(), "lock"), true)
+	lock, err := journal.TakeLock(s.mappedLock(), true)
 	if err != nil {
 		return about, err
 	}
@@ -280,14 +283,25 @@ func (s *Store) mappedTotal() (total int64, err error) {
 
 // sweepMapped removes the trees that no image, pin or living process has as its topmost layer, and what is
 // left of trees that were being removed. The caller holds the exclusive lock.
-func (s *Store) sweepMapped(roots map[string]bool) error {
+func (s *Store) sweepMapped(roots map[string]bool) (err error) {
 	dirs, err := s.mapped()
 	if err != nil {
 		return err
 	}
+	if len(dirs) == 0 {
+		return nil
+	}
+	// Who holds the layers by a lease may be making one: what it puts in place is not half a tree.
+	lock, err := journal.TryLock(s.mappedLock(), true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	for dir, top := range dirs {
-		if _, err := os.Lstat(filepath.Join(dir, "about.json")); roots[top] && err == nil {
-			continue
+		if roots[top] {
+			if _, err := os.Lstat(filepath.Join(dir, "about.json")); err == nil || lock == nil {
+				continue
+			}
 		}
 		if err := dropMapped(dir); err != nil {
 			return fmt.Errorf("removing a mapped image: %w", err)

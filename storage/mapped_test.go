@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
+	"github.com/dhow-containers/dhow/storage/journal"
 	"github.com/dhow-containers/dhow/storage/working"
 )
 
@@ -269,5 +270,52 @@ func TestMappedIsChecked(t *testing.T) {
 		if _, err := s.Below(img.Layers, shift); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A removal that was killed in the middle of a repair leaves no tree that is taken for a whole, and
+// trees that others may be making stay.
+func TestMappedIsRemovedAsATree(t *testing.T) {
+	s, img, shift := mappedStore(t)
+	b, err := s.Below(img.Layers, shift)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(b.Lowers[0])
+	lock, err := journal.TakeLock(s.mappedLock(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.removeFound(dir); err == nil {
+		t.Error("removed while somebody makes a tree")
+	}
+	if err := os.Remove(filepath.Join(dir, "about.json")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Errorf("swept while somebody makes a tree: %v", err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Below(img.Layers, shift); err != nil {
+		t.Fatal(err)
+	}
+	// files can not be emptied: the removal stops there, as a killed one.
+	if err := unix.Mount("tmpfs", filepath.Join(dir, "files"), "tmpfs", 0, ""); err != nil {
+		t.Skip("can not mount: ", err)
+	}
+	err = s.removeFound(dir)
+	if uerr := unix.Unmount(filepath.Join(dir, "files"), unix.MNT_DETACH); uerr != nil {
+		t.Fatal(uerr)
+	}
+	if err == nil {
+		t.Fatal("a mounted directory was removed")
+	}
+	if _, err := readMapped(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("half a tree is taken for a whole: %v", err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/rootless/ownership"
+	"github.com/dhow-containers/dhow/storage/journal"
 	"github.com/dhow-containers/dhow/storage/tree"
 	"github.com/dhow-containers/dhow/storage/working"
 )
@@ -54,6 +55,21 @@ func (s *Store) orphansMapped(known map[string]bool) (found []Problem, err error
 		}
 	}
 	return found, err
+}
+
+// removeFound removes what Check found at a path. A tree goes as every tree does: half removed it is none.
+func (s *Store) removeFound(path string) error {
+	if filepath.Dir(path) != s.mappedRoot() {
+		return os.RemoveAll(path)
+	}
+	lock, err := journal.TryLock(s.mappedLock(), true)
+	if err != nil {
+		return err
+	}
+	if lock == nil {
+		return fmt.Errorf("%s stays: a mapped image is being made just now", path)
+	}
+	return errors.Join(dropMapped(path), lock.Unlock())
 }
 
 // compareMapped says what is wrong with one tree, "" when nothing is.

@@ -178,7 +178,7 @@ func (s *Store) takeAway(found []Problem, o RepairOptions) (lost []lostImage, do
 			done = append(done, Repaired{Text: p.Text, Err: fmt.Errorf("mapped files of layer %s are damaged and stay: container %s uses it", short(p.Mapped), short(c))})
 			continue
 		}
-		err := os.RemoveAll(p.Path)
+		err := s.removeFound(p.Path)
 		done = append(done, Repaired{Text: p.Text + ": removed", Err: err})
 	}
 	return lost, done, nil

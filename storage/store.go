@@ -22,7 +22,7 @@
 //	manifests/   lists of images made here to be pushed
 //	cache/blobs  which blobs registries are known to have (image/v5's cache)
 //
-// Locks are taken in the order lock, library. Layers are ordered base first everywhere.
+// Locks are taken in the order lock, mapped/lock, library; who holds lock exclusively only tries the second. Layers are ordered base first everywhere.
 package storage
 
 import (

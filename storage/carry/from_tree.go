@@ -93,7 +93,7 @@ func (g *gathering) entry(e *tree.Entry) error {
 	default:
 		return g.take(i)
 	}
-	if i.Xattrs, err = xattrs(e); err != nil {
+	if i.Xattrs, err = g.t.xattrs(e); err != nil {
 		return gone(e, err)
 	}
 	return g.take(i)
@@ -107,7 +107,7 @@ func gone(e *tree.Entry, err error) error {
 	return err
 }
 
-func xattrs(e *tree.Entry) ([]Xattr, error) {
+func (t Tree) xattrs(e *tree.Entry) ([]Xattr, error) {
 	names, err := e.Xattrs()
 	if err != nil {
 		return nil, err
@@ -125,7 +125,23 @@ func xattrs(e *tree.Entry) ([]Xattr, error) {
 		if err != nil {
 			return nil, err
 		}
+		if name == capabilityXattr {
+			value = t.capability(value)
+		}
 		list = append(list, Xattr{name, value})
 	}
 	return list, nil
+}
+
+// capability makes of one that counts for the container's own root, who has another number here, one
+// that counts for whoever is root where it goes.
+func (t Tree) capability(value []byte) []byte {
+	if t.Owners == nil || t.Owners.Shift.IsZero() {
+		return value
+	}
+	root, ok := tree.CapabilityRoot(value)
+	if own, known := t.Owners.Shift.HereUID(0); ok && known && root == own {
+		return tree.PortableCapability(value)
+	}
+	return value
 }

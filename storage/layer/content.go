@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/storage/tree"
 )
 
 func (u *unpacking) regular(f file) error {
@@ -136,7 +138,7 @@ func (u *unpacking) finish(f file, open *os.File) error {
 			if open == nil {
 				continue // only regular files can be executed
 			}
-			data = portableCapability(data)
+			data = tree.PortableCapability(data)
 		}
 		if err := u.setXattr(f, name, data); err != nil {
 			return err

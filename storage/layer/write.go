@@ -256,7 +256,7 @@ func (p *packing) described(e *tree.Entry, hdr *tar.Header) error {
 			continue
 		}
 		if name == capabilityXattr {
-			value = portableCapability(value)
+			value = tree.PortableCapability(value)
 		}
 		if hdr.PAXRecords == nil {
 			hdr.PAXRecords = map[string]string{}

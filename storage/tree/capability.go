@@ -1,4 +1,4 @@
-package layer
+package tree
 
 import "encoding/binary"
 
@@ -13,9 +13,9 @@ const (
 	capSize3        = 24
 )
 
-// portableCapability gives the revision 2 form of a security.capability value; what is not of
+// PortableCapability gives the revision 2 form of a security.capability value; what is not of
 // revision 3 is returned as it is.
-func portableCapability(value []byte) []byte {
+func PortableCapability(value []byte) []byte {
 	if len(value) != capSize3 {
 		return value
 	}
@@ -26,4 +26,13 @@ func portableCapability(value []byte) []byte {
 	out := append([]byte(nil), value[:capSize2]...)
 	binary.LittleEndian.PutUint32(out, magic&^capRevisionMask|capRevision2)
 	return out
+}
+
+// CapabilityRoot gives the id, in this process's namespace, of the root for whom a security.capability
+// value of revision 3 counts; false for what is not of revision 3.
+func CapabilityRoot(value []byte) (uid uint32, ok bool) {
+	if len(value) != capSize3 || binary.LittleEndian.Uint32(value)&capRevisionMask != capRevision3 {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint32(value[capSize2:]), true
 }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -85,7 +86,11 @@ func (c *call) layerUsers() (map[string]string, error) {
 	}
 	users := map[string]string{}
 	for _, f := range list {
-		for _, id := range f.Layers {
+		layers := slices.Clone(f.Layers)
+		for _, m := range f.Mounts {
+			layers = append(layers, m.Layers...)
+		}
+		for _, id := range layers {
 			if _, known := users[id]; !known || f.State.Active() {
 				users[id] = f.ID
 			}

@@ -76,7 +76,7 @@ func runCommit(c *call) error {
 	}
 	config := base.Config.Clone()
 	asRun(&config.Config, f)
-	if f.KeepID != nil && f.User == f.KeepID.User() { // whom --userns keep-id made the container's user
+	if f.KeptUser { // whom --userns keep-id made the container's user
 		config.Config.User = base.Config.Config.User
 	}
 	merge(&config.Config, change.Config)

@@ -123,7 +123,7 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 	}()
 	rec.Asked = o.asked(w)
 	if rec.KeepID = w.KeepID; rec.KeepID != nil {
-		rec.User = w.User
+		rec.User, rec.KeptUser = w.User, o.User == ""
 	}
 	if err := c.findBelow(o.Store); err != nil {
 		return nil, errors.Join(err, removeAnonymous(o.volumes(), rec))

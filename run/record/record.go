@@ -94,6 +94,8 @@ type Container struct {
 
 	// KeepID are the ids under which it sees the caller; nil for those of dhow's namespace.
 	KeepID *spec.KeepID `json:"keepID,omitempty"`
+	// KeptUser tells that nobody named User: it is the caller as KeepID has it.
+	KeptUser bool `json:"keptUser,omitempty"`
 
 	Asked Asked `json:"asked,omitzero"`
 }

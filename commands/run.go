@@ -38,7 +38,8 @@ stays a user's.
 --userns keep-id runs the command as the caller, who has the same number inside (or that of uid= and gid=): files of
 bind mounts are the caller's on both sides, and the image's files are their owners' of the image. Named volumes show
 other owners to containers without it. With subordinate ids the first use of an image makes an entry with other owners
-for each of its files; "dhow system df" counts them, and they go with the image.
+for each of its files; "dhow system df" counts them, and they go with the image. Whose own number lies above those in
+/etc/subuid takes another: --userns keep-id:uid=1000,gid=1000.
 
 --restart is kept by the container's own monitor: after 100 ms, then twice as long each time up to a minute, and
 from the beginning once it has run for ten seconds. stop, and kill with the stop signal or SIGKILL, end it. There is

@@ -242,7 +242,7 @@ func (c *container) start(ctx context.Context) error {
 	request.CgroupParent = c.w.cgroupParent
 	request.Ready = c.recordStart
 	if c.box, err = sandbox.Start(ctx, request); err != nil {
-		return err
+		return c.explainClosed(err)
 	}
 	c.limitTime()
 	return nil

@@ -79,6 +79,7 @@ func shiftOf(m idmap.Mapping, f record.Container) idmap.Shift {
 
 // findBelow finds, or makes, what the root filesystem and the mounted images stand on.
 func (c *container) findBelow(s *storage.Store) (err error) {
+	defer func() { err = c.explainFew(err) }()
 	if c.below, err = s.Below(c.layers, c.shift()); err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ userland:
 	$(GO) build -tags '$(TAGS)' -o bin/mkbase ./tests/fixture/mkbase
 
 test: bin/dhow userland
-	$(GO) test -json -tags '$(TAGS)' -timeout 25m ./... | $(GO) run ./tests/report
+	$(GO) test -json -tags '$(TAGS)' -timeout 50m ./... | $(GO) run ./tests/report
 
 bench: bin/dhow userland
 	@$(GO) build -tags '$(TAGS)' -o bin/bench ./tests/bench

@@ -90,7 +90,6 @@ func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.
 	if isConfig {
 		return d.putConfig(stream)
 	}
-	defer registry.Arriving()()
 	t, in, err := d.target.s.stage(ctx, stream, info.Digest)
 	if err != nil {
 		return types.BlobInfo{}, fmt.Errorf("layer %s: %w", shortDigest(info.Digest), err)

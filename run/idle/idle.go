@@ -9,6 +9,7 @@ import "C"
 
 import (
 	"bufio"
+	"io"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -34,41 +35,39 @@ func Keep() {
 // file a moment later.
 func Now() {
 	debug.FreeOSMemory()
-	thread.drop(programPages())
+	thread.drop()
 }
 
 // area is a range of addresses and the advice for it.
 type area struct {
-	from, size uintptr
+	from, size uint64
 	advice     int
 }
 
-// programPages lists where the program's own file lies in memory: its pages are read from the file
-// again when they are needed. What may have been written to can only be offered to the kernel, which
-// knows what was (madvise(2), MADV_PAGEOUT; it wants the file to be ours).
-func programPages() []area {
-	f, err := os.Open("/proc/self/maps")
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
+// programPages lists where the program's own file lies in memory, from smaps (proc_pid_smaps(5)): its
+// pages are read from the file again when they are needed. What can be written to, or was before it was
+// made read-only (the linker's RELRO), can only be offered to the kernel, which knows the pages that
+// were (madvise(2), MADV_PAGEOUT; it wants the file to be ours).
+func programPages(smaps io.Reader) []area {
 	var out []area
-	for s := bufio.NewScanner(f); s.Scan(); {
+	ours := false
+	for s := bufio.NewScanner(smaps); s.Scan(); {
 		fields := strings.Fields(s.Text())
-		if len(fields) < 6 || !strings.HasPrefix(fields[5], "/") {
+		if len(fields) < 2 {
 			continue
 		}
-		from, to, _ := strings.Cut(fields[0], "-")
-		a, aerr := strconv.ParseUint(from, 16, 64)
-		b, berr := strconv.ParseUint(to, 16, 64)
-		if aerr != nil || berr != nil || b <= a {
-			continue
+		if from, to, ok := strings.Cut(fields[0], "-"); ok {
+			a, aerr := strconv.ParseUint(from, 16, 64)
+			b, berr := strconv.ParseUint(to, 16, 64)
+			if ours = len(fields) > 5 && strings.HasPrefix(fields[5], "/") && aerr == nil && berr == nil && b > a; ours {
+				out = append(out, area{a, b - a, unix.MADV_DONTNEED})
+				if strings.Contains(fields[1], "w") {
+					out[len(out)-1].advice = unix.MADV_PAGEOUT
+				}
+			}
+		} else if ours && fields[0] == "Anonymous:" && fields[1] != "0" {
+			out[len(out)-1].advice = unix.MADV_PAGEOUT
 		}
-		advice := unix.MADV_DONTNEED
-		if strings.Contains(fields[1], "w") {
-			advice = unix.MADV_PAGEOUT
-		}
-		out = append(out, area{uintptr(a), uintptr(b - a), advice})
 	}
 	return out
 }
@@ -76,31 +75,40 @@ func programPages() []area {
 // thread is the thread of idle.c, started by the first who needs it.
 var thread dropper
 
-// dropper drops pages in a thread that needs none of them. Where the host forbids that, its caller does
-// it, and the pages that it goes on with stay.
+// dropper drops the program's pages in a thread that needs none of them. Where the host forbids that, its
+// caller does it, and the pages that it goes on with stay.
 type dropper struct {
-	sync.Mutex
-	asked bool
+	once  sync.Once
+	areas []area
 	order *C.struct_idle_order
 }
 
-func (d *dropper) drop(areas []area) {
-	d.Lock()
-	defer d.Unlock()
-	if !d.asked {
-		d.order, d.asked = C.idle_start(), true
-	}
-	if d.order == nil {
-		for _, a := range areas {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, a.from, a.size, uintptr(a.advice))
-		}
+// begin looks once where the program lies, which never changes: the thread reads its order at any time.
+func (d *dropper) begin() {
+	f, err := os.Open("/proc/self/smaps")
+	if err != nil {
 		return
 	}
-	n := min(len(areas), C.IDLE_AREAS)
-	for i, a := range areas[:n] {
+	defer f.Close()
+	d.areas = programPages(f)
+	if d.order = C.idle_start(); d.order == nil {
+		return
+	}
+	n := min(len(d.areas), C.IDLE_AREAS)
+	for i, a := range d.areas[:n] {
 		at := &d.order.area[i]
 		at.from, at.size, at.advice = C.ulong(a.from), C.ulong(a.size), C.long(a.advice)
 	}
 	d.order.n = C.ulong(n)
-	_, _ = unix.Write(int(d.order.fd), []byte{1, 0, 0, 0, 0, 0, 0, 0}) // not zero in either order of bytes
+}
+
+func (d *dropper) drop() {
+	d.once.Do(d.begin)
+	if d.order != nil {
+		_, _ = unix.Write(int(d.order.fd), []byte{1, 0, 0, 0, 0, 0, 0, 0}) // not zero in either order of bytes
+		return
+	}
+	for _, a := range d.areas {
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(a.from), uintptr(a.size), uintptr(a.advice))
+	}
 }

@@ -4,7 +4,7 @@
 #define IDLE_AREAS 64
 
 struct idle_order {
-	long fd; /* an eventfd: written to when the rest is filled in */
+	long fd; /* an eventfd: written to for each turn; the rest is filled in before the first */
 	struct timespec pause[3];
 	unsigned long n;
 	struct {

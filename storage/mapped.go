@@ -8,27 +8,26 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
-	"github.com/dhow-containers/dhow/rootless/ownership"
-	"github.com/dhow-containers/dhow/storage/carry"
 	"github.com/dhow-containers/dhow/storage/journal"
-	"github.com/dhow-containers/dhow/storage/tree"
 	"github.com/dhow-containers/dhow/storage/working"
 )
 
 // A container with a user namespace of its own gives other numbers to the owners of an image's files
 // than the layers have on disk. For it the image is there once more, with these numbers: one tree for
 // all its layers, below mapped/TOP.UID-GID, where TOP is its topmost layer. Where the kernel's overlay
-// can, a file in it is only an inode, its content stays in the layers.
+// can, a file in it is only an inode, its content stays in the layers. When the store then comes under a
+// kernel that can not, there is a second tree beside it, TOP.UID-GID.full.
 //
 //	files/      the tree
 //	about.json  written last, removed first: without it there is nothing here
 //
-// A tree is made in the temporary directory of a lease and renamed, so that a killed command leaves
-// none; it goes with the image (sweep), and Check compares it with the layers.
+// A tree is made in the temporary directory of a lease and renamed (see Map), so that a killed command
+// leaves none; it goes with the image (sweep), and Check compares it with the layers.
 
 // Below is what an overlay is mounted over to show an image (working.Work).
 type Below struct {
@@ -40,12 +39,18 @@ type mappedAbout struct {
 	// Refers tells that files have their content in the layers.
 	Refers bool
 	Bytes  int64 // on disk
+	// Kernel is the last one that was asked whether its overlay follows that: the tree was made under it,
+	// or found to be of use. It tells with which one the question need not be asked again.
+	Kernel string `json:",omitempty"`
 }
 
 const mappedVersion = 1
 
-// Below gives layers, base first, as a container with the shift has to see them. What it needs for
-// that is made, when it is not there. The caller holds the layers.
+// ErrNotMapped is returned by Below when what it gives has yet to be made: see Map.
+var ErrNotMapped = errors.New("the image has no files with the owners of the container yet")
+
+// Below gives layers, base first, as a container with the shift has to see them. The caller holds the
+// layers.
 func (s *Store) Below(layers []Layer, shift idmap.Shift) (Below, error) {
 	var plain Below
 	for _, l := range layers {
@@ -54,13 +59,12 @@ func (s *Store) Below(layers []Layer, shift idmap.Shift) (Below, error) {
 	if shift.IsZero() || len(layers) == 0 {
 		return plain, nil
 	}
-	dir := s.mappedDir(layers[len(layers)-1].ID, shift)
-	about, err := readMapped(dir)
+	dir, about, err := s.findMapped(layers[len(layers)-1].ID, shift)
 	if errors.Is(err, fs.ErrNotExist) {
-		about, err = s.makeMapped(dir, plain.Lowers, shift)
+		return Below{}, ErrNotMapped
 	}
 	if err != nil {
-		return Below{}, fmt.Errorf("giving the image the owners it has for uid %d, gid %d: %w", shift.UID, shift.GID, err)
+		return Below{}, fmt.Errorf("looking for the files of a mapped image: %w", err)
 	}
 	b := Below{Lowers: []string{filepath.Join(dir, "files")}}
 	if about.Refers {
@@ -78,6 +82,71 @@ func (s *Store) mappedDir(top string, shift idmap.Shift) string {
 	return filepath.Join(s.mappedRoot(), fmt.Sprintf("%s.%d-%d", top, shift.UID, shift.GID))
 }
 
+// fullSuffix ends the name of a tree that has all content itself, beside one that has not.
+const fullSuffix = ".full"
+
+// findMapped gives the tree that is of use under this kernel; with fs.ErrNotExist the place where it is to
+// be made.
+func (s *Store) findMapped(top string, shift idmap.Shift) (dir string, about mappedAbout, err error) {
+	dir = s.mappedDir(top, shift)
+	about, err = readMapped(dir)
+	if err != nil || !about.Refers || about.Kernel == kernel() {
+		return dir, about, err
+	}
+	full, ferr := readMapped(dir + fullSuffix)
+	if ferr == nil && full.Kernel == kernel() {
+		return dir + fullSuffix, full, nil
+	}
+	can, err := s.canRefer()
+	if err != nil {
+		return dir, about, err
+	}
+	if can {
+		return dir, about, s.noteKernel(dir)
+	}
+	if dir += fullSuffix; ferr != nil {
+		return dir, full, ferr
+	}
+	return dir, full, s.noteKernel(dir)
+}
+
+// kernel names the running one, with its build.
+var kernel = sync.OnceValue(func() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Version[:])
+})
+
+// canRefer asks the kernel.
+func (s *Store) canRefer() (can bool, err error) {
+	temp, err := s.tempDir("try-")
+	if err != nil {
+		return false, err
+	}
+	can = referWorks(temp)
+	return can, os.RemoveAll(temp)
+}
+
+var referWorks = working.CanRefer
+
+// noteKernel spares the next command the question. Where somebody makes or removes trees just now, or
+// nothing can be written, it is asked again.
+func (s *Store) noteKernel(dir string) error {
+	lock, err := journal.TryLock(s.mappedLock(), true)
+	if lock == nil || err != nil {
+		return nil
+	}
+	if about, err := readMapped(dir); err == nil {
+		about.Kernel = kernel()
+		if text, err := json.Marshal(about); err == nil {
+			_ = journal.Replace(filepath.Join(dir, "about.json"), text, 0o600, false)
+		}
+	}
+	return lock.Unlock()
+}
+
 // readMapped tells about a tree; fs.ErrNotExist when there is none, or none this version understands.
 func readMapped(dir string) (a mappedAbout, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, "about.json"))
@@ -90,156 +159,12 @@ func readMapped(dir string) (a mappedAbout, err error) {
 	return a, nil
 }
 
-// makeMapped makes a tree, unless another process has meanwhile.
-func (s *Store) makeMapped(dir string, layers []string, shift idmap.Shift) (about mappedAbout, err error) {
-	if err := os.MkdirAll(s.mappedRoot(), 0o700); err != nil {
-		return about, err
-	}
-	lock, err := journal.TakeLock(s.mappedLock(), true)
-	if err != nil {
-		return about, err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	if about, err = readMapped(dir); !errors.Is(err, fs.ErrNotExist) {
-		return about, err
-	}
-	temp, err := s.tempDir("mapped-")
-	if err != nil {
-		return about, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	try := filepath.Join(temp, "try")
-	if err := os.Mkdir(try, 0o700); err != nil {
-		return about, err
-	}
-	m := mapping{s: s, shift: shift}
-	about = mappedAbout{Version: mappedVersion, Refers: len(layers) < maxReferredLayers && working.CanRefer(try)}
-	made := filepath.Join(temp, "made")
-	if err := m.write(filepath.Join(temp, "view"), filepath.Join(made, "files"), layers, about.Refers); err != nil {
-		return about, err
-	}
-	if about.Bytes, err = bytesOnDisk(filepath.Join(made, "files")); err != nil {
-		return about, err
-	}
-	if err := s.publishMapped(made, dir, about); err != nil {
-		return about, err
-	}
-	return about, nil
-}
-
-// maxReferredLayers is how many layers fit into an overlay beside the tree and an upper directory
-// (fs/overlayfs, OVL_MAX_STACK).
-const maxReferredLayers = 490
-
-// publishMapped puts a complete tree in its place. It is on the disk by then: nobody looks at it again
-// before it is used.
-func (s *Store) publishMapped(made, dir string, about mappedAbout) error {
-	text, err := json.Marshal(about)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(made, "about.json"), text, 0o600); err != nil {
-		return err
-	}
-	d, err := os.Open(made)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := unix.Syncfs(int(d.Fd())); err != nil {
-		return fmt.Errorf("flushing it: %w", err)
-	}
-	if err := dropMapped(dir); err != nil { // what is left of one that was being removed
-		return err
-	}
-	return os.Rename(made, dir)
-}
-
 // dropMapped removes a tree; half removed it is none.
 func dropMapped(dir string) error {
 	if err := os.Remove(filepath.Join(dir, "about.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return os.RemoveAll(dir)
-}
-
-// mapping is the making of one tree.
-type mapping struct {
-	s     *Store
-	shift idmap.Shift
-}
-
-// write copies what the layers show, mounted at view meanwhile, to the new directory to.
-func (m mapping) write(view, to string, layers []string, refer bool) (err error) {
-	w := working.Work{Dir: view, ReadOnly: true, Lowers: layers}
-	if err := w.Mount(); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.Unmount()) }()
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return err
-	}
-	from, err := unix.Open(w.Merged(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &fs.PathError{Op: "open", Path: w.Merged(), Err: err}
-	}
-	defer unix.Close(from)
-	root, err := unix.Open(to, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &fs.PathError{Op: "open", Path: to, Err: err}
-	}
-	defer unix.Close(root)
-	was, now := m.owners(idmap.Shift{}), m.owners(m.shift)
-	place := carry.Place{Root: root, Dir: root, Path: "/", Owners: now, Capabilities: true}
-	if refer {
-		place.Content = referLarge
-	}
-	if err := carry.ToTree(place, carry.Tree{Dir: from, Owners: was}); err != nil {
-		return err
-	}
-	a, st, err := was.Lstat(from, "", "")
-	if err == nil {
-		err = now.SetOpen(root, "", a)
-	}
-	if err == nil {
-		err = unix.UtimesNanoAt(unix.AT_FDCWD, to, []unix.Timespec{st.Mtim, st.Mtim}, 0)
-	}
-	return err
-}
-
-func (m mapping) owners(shift idmap.Shift) *ownership.Tree {
-	return &ownership.Tree{Native: m.s.opts.Mapping.Native(), Userns: m.s.opts.Mapping.Userns(), Shift: shift}
-}
-
-// referLarge leaves the content of files in the layers that would take more room than what tells where
-// it is: a block.
-func referLarge(to int, i *carry.Item) (bool, error) {
-	const block, longPath = 4096, 1024
-	if i.Size <= block || len(i.Rel) > longPath {
-		return false, nil
-	}
-	err := working.Refer(to, i.Rel, i.Size)
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.E2BIG) || errors.Is(err, unix.ERANGE) {
-		// Perhaps only no room for so long an attribute: the copy finds out.
-		return false, working.Unrefer(to)
-	}
-	return err == nil, err
-}
-
-// bytesOnDisk is the room a tree takes, files with several names counted once.
-func bytesOnDisk(dir string) (total int64, err error) {
-	seen := map[uint64]bool{}
-	err = tree.Walk(dir, func(e *tree.Entry) error {
-		if e.Stat.Nlink > 1 && !e.IsDir() {
-			if seen[e.Stat.Ino] {
-				return nil
-			}
-			seen[e.Stat.Ino] = true
-		}
-		total += e.Stat.Blocks * 512
-		return nil
-	})
-	return total, err
 }
 
 // mapped lists the trees there are, with the layer each belongs to.

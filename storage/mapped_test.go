@@ -1,12 +1,15 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -47,13 +50,21 @@ func mappedStore(t *testing.T) (*Store, Image, idmap.Shift) {
 	return s, img, s.opts.Mapping.KeepID(1000, 7)
 }
 
+// below is Map and Below.
+func below(s *Store, layers []Layer, shift idmap.Shift) (Below, error) {
+	if err := s.Map(ctx, layers, shift, nil); err != nil {
+		return Below{}, err
+	}
+	return s.Below(layers, shift)
+}
+
 func TestBelow(t *testing.T) {
 	s, img, shift := mappedStore(t)
-	plain, err := s.Below(img.Layers, idmap.Shift{})
+	plain, err := below(s, img.Layers, idmap.Shift{})
 	if err != nil || len(plain.Lowers) != 2 || plain.Lowers[0] != img.Layers[0].Dir || plain.Data != nil {
 		t.Fatalf("without a shift: %v %v", plain, err)
 	}
-	b, err := s.Below(img.Layers, shift)
+	b, err := below(s, img.Layers, shift)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,14 +109,14 @@ func TestBelow(t *testing.T) {
 	}
 	// Once is enough, and other ids have a tree of their own.
 	before, _ := os.Stat(filepath.Join(b.Lowers[0], "small"))
-	again, err := s.Below(img.Layers, shift)
+	again, err := below(s, img.Layers, shift)
 	if err != nil || again.Lowers[0] != b.Lowers[0] {
 		t.Fatal(again, err)
 	}
 	if after, _ := os.Stat(filepath.Join(b.Lowers[0], "small")); !os.SameFile(before, after) {
 		t.Error("the tree was made twice")
 	}
-	if other, err := s.Below(img.Layers, s.opts.Mapping.KeepID(5, 5)); err != nil || other.Lowers[0] == b.Lowers[0] {
+	if other, err := below(s, img.Layers, s.opts.Mapping.KeepID(5, 5)); err != nil || other.Lowers[0] == b.Lowers[0] {
 		t.Error(other, err)
 	}
 	if entries, _ := os.ReadDir(s.tmpDir()); len(entries) != 1 {
@@ -118,7 +129,7 @@ func TestBelowWithoutEnoughIDs(t *testing.T) {
 	s, img, _ := mappedStore(t)
 	few := []idmap.Range{{Inside: 0, Outside: 0, Length: 100}}
 	s.opts.Mapping.UIDs = few
-	_, err := s.Below(img.Layers, s.opts.Mapping.KeepID(70000, 7))
+	_, err := below(s, img.Layers, s.opts.Mapping.KeepID(70000, 7))
 	if err == nil || !strings.Contains(err.Error(), "/etc/subuid") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
@@ -130,7 +141,7 @@ func TestBelowWithoutEnoughIDs(t *testing.T) {
 // What a killed removal leaves is no tree; what a killed making leaves is nothing.
 func TestMappedIsWholeOrNot(t *testing.T) {
 	s, img, shift := mappedStore(t)
-	b, err := s.Below(img.Layers, shift)
+	b, err := below(s, img.Layers, shift)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +151,7 @@ func TestMappedIsWholeOrNot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Below(img.Layers, shift); err != nil {
+	if _, err := below(s, img.Layers, shift); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(b.Lowers[0], "small")); err != nil {
@@ -159,7 +170,7 @@ func TestMappedIsWholeOrNot(t *testing.T) {
 
 func TestMappedGoesWithItsImage(t *testing.T) {
 	s, img, shift := mappedStore(t)
-	if _, err := s.Below(img.Layers, shift); err != nil {
+	if _, err := below(s, img.Layers, shift); err != nil {
 		t.Fatal(err)
 	}
 	u, err := s.Usage(nil)
@@ -209,7 +220,7 @@ func TestMappedGoesWithItsImage(t *testing.T) {
 	}
 	// An image others are built on takes its tree along, though its layers stay.
 	other := addLayer(t, s, makeImage(t, s, "under", "f=1"), "over", func(m string) { os.WriteFile(filepath.Join(m, "g"), nil, 0o600) })
-	if _, err := s.Below(other.Layers[:1], shift); err != nil {
+	if _, err := below(s, other.Layers[:1], shift); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -225,7 +236,7 @@ func TestMappedGoesWithItsImage(t *testing.T) {
 
 func TestMappedIsChecked(t *testing.T) {
 	s, img, shift := mappedStore(t)
-	b, err := s.Below(img.Layers, shift)
+	b, err := below(s, img.Layers, shift)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +278,7 @@ func TestMappedIsChecked(t *testing.T) {
 		if found := problems(); len(found) != 0 {
 			t.Errorf("%s: after the repair: %v", name, found)
 		}
-		if _, err := s.Below(img.Layers, shift); err != nil {
+		if _, err := below(s, img.Layers, shift); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -277,7 +288,7 @@ func TestMappedIsChecked(t *testing.T) {
 // trees that others may be making stay.
 func TestMappedIsRemovedAsATree(t *testing.T) {
 	s, img, shift := mappedStore(t)
-	b, err := s.Below(img.Layers, shift)
+	b, err := below(s, img.Layers, shift)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +312,7 @@ func TestMappedIsRemovedAsATree(t *testing.T) {
 	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Below(img.Layers, shift); err != nil {
+	if _, err := below(s, img.Layers, shift); err != nil {
 		t.Fatal(err)
 	}
 	// files can not be emptied: the removal stops there, as a killed one.
@@ -317,5 +328,131 @@ func TestMappedIsRemovedAsATree(t *testing.T) {
 	}
 	if _, err := readMapped(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("half a tree is taken for a whole: %v", err)
+	}
+}
+
+// A tree whose files have their content in the layers is of no use under a kernel that does not follow
+// that: a whole one stands beside it then, until that kernel is gone.
+func TestMappedUnderAnotherKernel(t *testing.T) {
+	s, img, shift := mappedStore(t)
+	kernelWas, worksWas := kernel, referWorks
+	t.Cleanup(func() { kernel, referWorks = kernelWas, worksWas })
+	asked := 0
+	boot := func(name string, works bool) {
+		asked = 0
+		kernel = func() string { return name }
+		referWorks = func(dir string) bool { asked++; return works && worksWas(dir) }
+	}
+	big := func(b Below) int64 {
+		t.Helper()
+		st, err := os.Stat(filepath.Join(b.Lowers[0], "d/below"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sys, ok := st.Sys().(*syscall.Stat_t)
+		if !ok {
+			t.Fatal("no status")
+		}
+		return sys.Blocks
+	}
+	boot("new", true)
+	if _, err := s.Below(img.Layers, shift); !errors.Is(err, ErrNotMapped) {
+		t.Fatalf("before it is made: %v", err)
+	}
+	first, err := below(s, img.Layers, shift)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Data == nil {
+		t.Skip("this kernel's overlay can not take content from elsewhere")
+	}
+	if again, err := s.Below(img.Layers, shift); err != nil || again.Lowers[0] != first.Lowers[0] || asked != 1 {
+		t.Errorf("under the same kernel: %v %v, asked %d times", again, err, asked)
+	}
+	boot("newer", true)
+	for range 2 {
+		if b, err := s.Below(img.Layers, shift); err != nil || b.Lowers[0] != first.Lowers[0] || b.Data == nil {
+			t.Errorf("under another one that can: %v %v", b, err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it was asked %d times", asked)
+	}
+	boot("old", false)
+	if _, err := s.Below(img.Layers, shift); !errors.Is(err, ErrNotMapped) {
+		t.Fatalf("a tree of no use was taken: %v", err)
+	}
+	full, err := below(s, img.Layers, shift)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if full.Data != nil || full.Lowers[0] == first.Lowers[0] || big(full) == 0 || big(first) != 0 {
+		t.Errorf("under one that can not: %v", full)
+	}
+	asked = 0
+	if b, err := s.Below(img.Layers, shift); err != nil || b.Lowers[0] != full.Lowers[0] || asked != 0 {
+		t.Errorf("the second time: %v %v, asked %d times", b, err, asked)
+	}
+	boot("older", false)
+	for range 2 {
+		if b, err := s.Below(img.Layers, shift); err != nil || b.Lowers[0] != full.Lowers[0] {
+			t.Errorf("under another one that can not: %v %v", b, err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it was asked %d times", asked)
+	}
+	boot("new", true)
+	if b, err := s.Below(img.Layers, shift); err != nil || b.Lowers[0] != first.Lowers[0] {
+		t.Errorf("back again: %v %v", b, err)
+	}
+	// Both are looked at and go with the image.
+	if err := os.Remove(filepath.Join(full.Lowers[0], "small")); err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.Check(ctx, CheckOptions{})
+	if err != nil || len(found) != 1 || found[0].Path != filepath.Dir(full.Lowers[0]) {
+		t.Errorf("Check: %v %v", found, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.PruneImages(PruneOptions{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	if dirs, _ := s.mapped(); len(dirs) != 0 {
+		t.Errorf("after pruning: %v", dirs)
+	}
+}
+
+// Who waits for another that makes a tree, or makes one, can be told to stop, and says what takes long.
+func TestMapIsCancelled(t *testing.T) {
+	s, img, shift := mappedStore(t)
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if err := os.MkdirAll(s.mappedRoot(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := journal.TakeLock(s.mappedLock(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Map(short, img.Layers, shift, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while another makes one: %v", err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Map(short, img.Layers, shift, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while it makes one: %v", err)
+	}
+	if dirs, _ := s.mapped(); len(dirs) != 0 {
+		t.Errorf("left: %v", dirs)
+	}
+	if entries, _ := os.ReadDir(s.lease.tmp); len(entries) != 0 {
+		t.Errorf("left in %s: %v", s.lease.tmp, entries)
+	}
+	if _, err := below(s, img.Layers, shift); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -121,7 +121,7 @@ func (s *Store) compareMapped(ctx context.Context, dir, top string, layers map[s
 
 // mappedIDs reads the ids in the name of a tree.
 func mappedIDs(dir string) (uid, gid uint32, ok bool) {
-	_, ids, _ := strings.Cut(filepath.Base(dir), ".")
+	_, ids, _ := strings.Cut(strings.TrimSuffix(filepath.Base(dir), fullSuffix), ".")
 	u, g, _ := strings.Cut(ids, "-")
 	a, err1 := strconv.ParseUint(u, 10, 32)
 	b, err2 := strconv.ParseUint(g, 10, 32)

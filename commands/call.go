@@ -179,6 +179,9 @@ func (c *call) each(do func(name string) error) error {
 // warn prints one line of advice.
 func (c *call) warn(text string) { fmt.Fprintln(c.err, "dhow: warning: "+ui.Escape(text)) }
 
+// say prints one line about what takes long.
+func (c *call) say(text string) { fmt.Fprintln(c.err, "dhow: "+ui.Escape(text)) }
+
 // image finds an image by name; docker's words when there is none.
 func (c *call) image(name string) (storage.Image, error) {
 	s, err := c.store()

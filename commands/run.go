@@ -121,6 +121,7 @@ func runRun(c *call) error {
 			id, err = c.feed(o)
 			return err
 		}
+		o.Interruptible = func() (context.Context, func()) { return c.cancellable(), c.release }
 		if o.Terminal && (ui.Terminal(os.Stdin) || ui.Terminal(c.out)) || o.Joins() || o.Outlives() {
 			status, err = c.runOnTerminal(o)
 			return err
@@ -172,7 +173,7 @@ func (c *call) withImage(do func(run.Options) error) error {
 	if o.Store, err = c.store(); err != nil {
 		return explain.Tool(err)
 	}
-	o.Dir, o.Mapping, o.Warn = p.store, p.mapping, c.warn
+	o.Dir, o.Mapping, o.Warn, o.Tell = p.store, p.mapping, c.warn, c.say
 	if err := c.replaced(o); err != nil {
 		return explain.Tool(err)
 	}

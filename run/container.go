@@ -39,6 +39,7 @@ type container struct {
 	imageBelow  map[string]storage.Below
 	placed      placed
 	shm         string // where shareable memory is mounted
+	proc        string // and the processes of another container
 	entry       *record.Entry
 	work        *working.Work
 	initDir     string // where this binary is shown for --init
@@ -58,7 +59,7 @@ type container struct {
 
 // newContainer makes the record; from then on the image's layers are in use by it, and the hold on
 // them ends.
-func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err error) {
+func newContainer(ctx context.Context, o Options, chain *storage.Chain, w wishes) (_ *container, err error) {
 	defer func() { err = errors.Join(err, chain.Close()) }()
 	c := &container{o: o, w: w, img: chain.Image, layers: chain.Layers}
 	img := chain.Image.Config.Config
@@ -125,7 +126,7 @@ func newContainer(o Options, chain *storage.Chain, w wishes) (_ *container, err 
 	if rec.KeepID = w.KeepID; rec.KeepID != nil {
 		rec.User, rec.KeptUser = w.User, o.User == ""
 	}
-	if err := c.findBelow(o.Store); err != nil {
+	if chain, err = c.settleBelow(ctx, chain); err != nil {
 		return nil, errors.Join(err, removeAnonymous(o.volumes(), rec))
 	}
 	if c.entry, err = o.book().Create(rec); err != nil {
@@ -205,6 +206,9 @@ func (c *container) start(ctx context.Context) error {
 			f.Close()
 		}
 	}()
+	if err := c.showProcesses(&host); err != nil {
+		return err
+	}
 	w := c.w.Wishes
 	w.Mounts = c.placed.mounts
 	if w.Privileged {
@@ -375,6 +379,10 @@ func (c *container) teardown() error {
 	if c.shm != "" {
 		errs = append(errs, unix.Unmount(c.shm, unix.MNT_DETACH))
 		c.shm = ""
+	}
+	if c.proc != "" {
+		errs = append(errs, unix.Unmount(c.proc, unix.MNT_DETACH))
+		c.proc = ""
 	}
 	if c.work != nil {
 		errs = append(errs, c.work.Unmount())

@@ -73,7 +73,7 @@ func create(ctx context.Context, o Options) (*container, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := newContainer(o, img, w)
+	c, err := newContainer(ctx, o, img, w)
 	if err != nil {
 		return nil, err
 	}

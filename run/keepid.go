@@ -14,7 +14,6 @@ import (
 	"github.com/dhow-containers/dhow/rootless/ownership"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/spec"
-	"github.com/dhow-containers/dhow/storage"
 	"github.com/dhow-containers/dhow/storage/working"
 )
 
@@ -44,14 +43,8 @@ func (o Options) readKeepID(w *wishes, values string) error {
 		return errors.New("--userns keep-id is for users: root's containers have every id as it is")
 	}
 	w.KeepID = &k
-	if !w.shift(o.Mapping).IsZero() {
-		if w.Join.PID != "" {
-			// /proc can be mounted only by who owns the process namespace.
-			return errors.New("conflicting options: --userns keep-id and the PID mode of another container")
-		}
-		if w.HostPID && w.Join.Any() {
-			return errors.New("conflicting options: --userns keep-id and namespaces of other containers")
-		}
+	if !w.shift(o.Mapping).IsZero() && w.HostPID && w.Join.Any() {
+		return errors.New("conflicting options: --userns keep-id and namespaces of other containers")
 	}
 	if w.User == "" {
 		w.User = k.User()
@@ -75,28 +68,6 @@ func shiftOf(m idmap.Mapping, f record.Container) idmap.Shift {
 		return idmap.Shift{}
 	}
 	return m.KeepID(f.KeepID.UID, f.KeepID.GID)
-}
-
-// findBelow finds, or makes, what the root filesystem and the mounted images stand on.
-func (c *container) findBelow(s *storage.Store) (err error) {
-	defer func() { err = c.explainFew(err) }()
-	if c.below, err = s.Below(c.layers, c.shift()); err != nil {
-		return err
-	}
-	c.imageBelow = map[string]storage.Below{}
-	for _, m := range c.w.Mounts {
-		if m.Type != "image" || len(m.Layers) == 0 {
-			continue
-		}
-		var layers []storage.Layer
-		for _, id := range m.Layers {
-			layers = append(layers, c.imageLayers[id])
-		}
-		if c.imageBelow[m.Target], err = s.Below(layers, c.shift()); err != nil {
-			return fmt.Errorf("mounting an image at %s: %w", m.Target, err)
-		}
-	}
-	return nil
 }
 
 // rootOwned gives a file that dhow makes for a container to the container's root, who is not this

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"os"
 
 	"github.com/dhow-containers/dhow/rootless/idmap"
@@ -103,6 +104,11 @@ type Options struct {
 	Stdin, Stdout, Stderr *os.File
 	// Warn receives one line of advice ("the image's platform …"); nil drops it.
 	Warn func(string)
+	// Tell receives a line about work that takes long; nil drops it.
+	Tell func(string)
+	// Interruptible gives, for Run and RunAttached, the context of long work before there is a container,
+	// and what ends it when it is done: from then on signals are the container's. Nil is Run's own context.
+	Interruptible func() (context.Context, func())
 
 	// Store holds the images; Dir is the directory of this mapping's store (paths.Store), in which
 	// containers/ and volumes/ lie.

@@ -38,7 +38,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	if err != nil {
 		return 125, err
 	}
-	c, err := newContainer(o, img, w)
+	c, err := newContainer(ctx, o, img, w)
 	if err != nil {
 		return 125, err
 	}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -76,5 +77,15 @@ func load(dir string, m idmap.Mapping, store *storage.Store, e *record.Entry) (*
 	if err := c.loadImages(store); err != nil {
 		return nil, err
 	}
-	return c, c.findBelow(store)
+	err = c.findBelow(store)
+	if errors.Is(err, storage.ErrNotMapped) {
+		// The record keeps the layers, but not from those who remove it.
+		if err = store.HoldLayers(e.Layers...); err == nil {
+			err = c.makeBelow(context.Background(), store)
+		}
+		if err == nil {
+			err = c.findBelow(store)
+		}
+	}
+	return c, err
 }

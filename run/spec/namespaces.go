@@ -37,13 +37,16 @@ func namespaces(w Wishes, h Host) []specs.LinuxNamespace {
 	return ns
 }
 
-// procMount shows the processes: of a namespace of ours by a mount of its own, of the caller's by the
-// caller's mount where a user namespace may not have another.
+// procMount shows the processes: of a namespace of ours by a mount of its own, of the caller's, or another
+// container's, by a mount that is there where a user namespace may not have another.
 func procMount(w Wishes, h Host) specs.Mount {
 	m := specs.Mount{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}}
-	if w.HostPID && h.Mapping.Userns() {
+	switch {
+	case h.ProcPath != "":
+		m = specs.Mount{Destination: "/proc", Type: "bind", Source: h.ProcPath, Options: []string{"rbind", "rprivate"}}
+	case w.HostPID && h.Mapping.Userns():
 		m = specs.Mount{Destination: "/proc", Type: "bind", Source: "/proc", Options: []string{"rbind", "rprivate"}}
-	} else {
+	default:
 		m.Options = append(m.Options, w.ProcOptions...)
 	}
 	return m

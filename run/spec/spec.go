@@ -122,6 +122,8 @@ type Host struct {
 	Joined Joined
 	// ShmPath is a directory to show as /dev/shm, "" for one of its own.
 	ShmPath string
+	// ProcPath is a mounted procfs to show as /proc, "" for one of its own.
+	ProcPath string
 	// InitPath is the host path of the binary bound into the container for Wishes.Init.
 	InitPath string
 }

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -42,26 +41,20 @@ func (d *DiffInfo) Close() error {
 // Digest streams dir as a layer tar and gives its digest. It changes nothing and may run in
 // parallel for several trees. epoch, when not nil, clamps modification times (SOURCE_DATE_EPOCH).
 func (s *Store) Digest(dir string, links ownership.Links, epoch *time.Time) (*DiffInfo, error) {
-	spool, err := s.tempFile()
+	spool, err := s.newSpool()
 	if err != nil {
 		return nil, fmt.Errorf("digesting layer: %w", err)
 	}
-	hash := sha256.New()
-	size := &counter{}
+	sum := newSumming()
 	o := s.tarOptions(links, epoch)
 	o.Split = layer.NewSplitter(spool)
-	if err := layer.WriteTar(io.MultiWriter(hash, size), dir, o); err != nil {
-		spool.Close()
+	err = layer.WriteTar(sum, dir, o)
+	diffID, size := sum.end()
+	if err != nil {
+		spool.file.Close()
 		return nil, fmt.Errorf("digesting layer: %w", err)
 	}
-	return &DiffInfo{DiffID: digest.NewDigest(digest.SHA256, hash), Size: size.n, tarSplit: spool}, nil
-}
-
-type counter struct{ n int64 }
-
-func (c *counter) Write(b []byte) (int, error) {
-	c.n += int64(len(b))
-	return len(b), nil
+	return &DiffInfo{DiffID: diffID, Size: size, tarSplit: spool.file}, nil
 }
 
 func (s *Store) tarOptions(links ownership.Links, epoch *time.Time) layer.TarOptions {

@@ -27,6 +27,8 @@ type Store struct {
 	layers layerMemory
 
 	roomMade atomic.Bool // see makeRoom
+
+	spooled atomic.Int64 // see spool
 }
 
 // Open opens the store under o.Dir. It reads and writes nothing yet: what is needed is opened when

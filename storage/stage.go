@@ -49,9 +49,11 @@ func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known d
 	if err := os.Chmod(t.dir, 0o755); err != nil {
 		return in, err
 	}
-	if t.tarSplit, err = s.tempFile(); err != nil {
+	spool, err := s.newSpool()
+	if err != nil {
 		return in, err
 	}
+	defer func() { t.tarSplit = spool.file }()
 	blob := &meter{r: canceled{ctx, stream}}
 	if known == "" {
 		blob.hash = sha256.New()
@@ -66,7 +68,7 @@ func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known d
 	tar := &meter{r: inflated, hash: sha256.New()}
 	ahead := newReadAhead(tar)
 	o := s.applyOptions()
-	o.Split = layer.NewSplitter(t.tarSplit)
+	o.Split = layer.NewSplitter(spool)
 	applied, err := layer.Apply(ahead, t.dir, o)
 	ahead.Close()
 	inflated.Close()

@@ -9,7 +9,7 @@ import (
 )
 
 // Tree sets and reads image owners in one directory tree, natively or recorded. It is not safe for
-// concurrent use.
+// concurrent use, but for SetOpen of regular files.
 //
 // Its methods take a directory descriptor and one file name inside it (or a path whose directories
 // the caller trusts; "" means the directory itself), and rel, the path relative to the root of the
@@ -40,6 +40,12 @@ func (t *Tree) Lstat(dirfd int, name, rel string) (Attr, unix.Stat_t, error) {
 	if err := unix.Fstatat(dirfd, name, &st, flags); err != nil {
 		return Attr{}, st, fmt.Errorf("reading owner of %q: stat: %w", rel, err)
 	}
+	a, err := t.Attr(dirfd, name, rel, &st)
+	return a, st, err
+}
+
+// Attr is Lstat for a file whose raw stat is known.
+func (t *Tree) Attr(dirfd int, name, rel string, st *unix.Stat_t) (Attr, error) {
 	a := Attr{UID: st.Uid, GID: st.Gid, Mode: st.Mode, Rdev: st.Rdev}
 	if !isDevice(st.Mode) {
 		a.Rdev = 0
@@ -49,7 +55,7 @@ func (t *Tree) Lstat(dirfd int, name, rel string) (Attr, unix.Stat_t, error) {
 		if t.Userns && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0 {
 			r, ok, err := readRecord(dirfd, name)
 			if err != nil {
-				return Attr{}, st, fmt.Errorf("reading owner of %q: %w", rel, err)
+				return Attr{}, fmt.Errorf("reading owner of %q: %w", rel, err)
 			}
 			if ok && r.IsDevice() {
 				r.UID, r.GID = st.Uid, st.Gid
@@ -57,23 +63,23 @@ func (t *Tree) Lstat(dirfd int, name, rel string) (Attr, unix.Stat_t, error) {
 			}
 		}
 		a.UID, a.GID = t.Shift.Inside(a.UID, a.GID)
-		return a, st, nil
+		return a, nil
 	}
 	a.UID, a.GID = 0, 0
 	if !carriesXattr(st.Mode) {
 		if o, ok := t.Links[cleanRel(rel)]; ok {
 			a.UID, a.GID = o.UID, o.GID
 		}
-		return a, st, nil
+		return a, nil
 	}
 	r, ok, err := readRecord(dirfd, name)
 	if err != nil {
-		return Attr{}, st, fmt.Errorf("reading owner of %q: %w", rel, err)
+		return Attr{}, fmt.Errorf("reading owner of %q: %w", rel, err)
 	}
 	if ok {
 		a = r.apply(a.Mode, a.Rdev)
 	}
-	return a, st, nil
+	return a, nil
 }
 
 // LstatOpen is Lstat for a file that is open, perhaps only as a path.

@@ -109,17 +109,16 @@ func (p *packing) entry(e *tree.Entry) error {
 	if isWhiteout(&e.Stat) && e.Rel != "" {
 		return p.whiteout(e)
 	}
-	a, st, err := p.owner.Lstat(e.DirFD, e.Name, e.Rel)
+	a, err := p.owner.Attr(e.DirFD, e.Name, e.Rel, &e.Stat)
 	if err != nil {
 		return err
 	}
-	e.Stat = st
 	hdr := &tar.Header{
 		Name:    e.Rel,
 		Mode:    int64(a.Mode & 0o7777),
 		Uid:     int(a.UID),
 		Gid:     int(a.GID),
-		ModTime: p.time(st.Mtim),
+		ModTime: p.time(e.Stat.Mtim),
 	}
 	switch a.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
@@ -189,34 +188,56 @@ func (p *packing) regular(e *tree.Entry, hdr *tar.Header) error {
 		return p.header(e, hdr)
 	}
 	hdr.Size = e.Stat.Size
-	if err := p.described(e, hdr); err != nil || hdr.Size == 0 {
-		return err
+	if hdr.Size == 0 {
+		return p.described(e, hdr)
 	}
-	in, err := e.Open()
+	in, err := e.OpenFD()
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	defer unix.Close(in)
+	names, err := e.XattrsOpen(in)
+	if err != nil {
+		return err
+	}
+	if err := p.named(e, hdr, names); err != nil {
+		return err
+	}
 	if p.o.Split != nil {
 		p.out.content = p.o.Split.Content()
 	}
-	// LimitReader: a file that grows must not spoil the tar; one that shrinks is an error.
-	n, err := io.CopyBuffer(plainWriter{p.tw}, io.LimitReader(in, hdr.Size), p.buf)
+	err = p.content(in, hdr.Size)
 	p.out.content = nil
 	if err != nil {
 		return fmt.Errorf("%q: %w", e.Rel, err)
 	}
-	if n != hdr.Size {
-		return fmt.Errorf("%q: it became shorter while it was read", e.Rel)
-	}
 	if p.o.Split != nil {
-		return p.o.Split.End(hdr.Name, n)
+		return p.o.Split.End(hdr.Name, hdr.Size)
 	}
 	return nil
 }
 
-// plainWriter hides ReadFrom, so that CopyBuffer uses our buffer.
-type plainWriter struct{ io.Writer }
+// content copies the first size bytes: a file that grows must not spoil the tar, one that shrinks is an
+// error.
+func (p *packing) content(in int, size int64) error {
+	for size > 0 {
+		n, err := unix.Read(in, p.buf[:min(size, int64(len(p.buf)))])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return tree.ErrShort
+		}
+		if _, err := p.tw.Write(p.buf[:n]); err != nil {
+			return err
+		}
+		size -= int64(n)
+	}
+	return nil
+}
 
 // again makes hdr a hard link when the file was written under another name.
 func (p *packing) again(e *tree.Entry, hdr *tar.Header) bool {
@@ -244,6 +265,11 @@ func (p *packing) described(e *tree.Entry, hdr *tar.Header) error {
 	if err != nil {
 		return err
 	}
+	return p.named(e, hdr, names)
+}
+
+// named writes a header with those of the xattrs that travel.
+func (p *packing) named(e *tree.Entry, hdr *tar.Header, names []string) error {
 	for _, name := range names {
 		if !portable(name) {
 			continue

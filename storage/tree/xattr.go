@@ -10,15 +10,24 @@ import (
 // Xattrs lists the names of an entry's extended attributes; none where there can be none.
 func (e *Entry) Xattrs() ([]string, error) {
 	p := e.ProcPath()
+	return e.xattrs(func(b []byte) (int, error) { return unix.Llistxattr(p, b) })
+}
+
+// XattrsOpen is Xattrs when the entry is open as fd, which spares the way to it.
+func (e *Entry) XattrsOpen(fd int) ([]string, error) {
+	return e.xattrs(func(b []byte) (int, error) { return unix.Flistxattr(fd, b) })
+}
+
+func (e *Entry) xattrs(read func([]byte) (int, error)) ([]string, error) {
 	var buf [512]byte
 	list := buf[:]
-	n, err := unix.Llistxattr(p, list)
+	n, err := read(list)
 	for err == unix.ERANGE {
-		if n, err = unix.Llistxattr(p, nil); err != nil {
+		if n, err = read(nil); err != nil {
 			break
 		}
 		list = make([]byte, n+256)
-		n, err = unix.Llistxattr(p, list)
+		n, err = read(list)
 	}
 	if err == unix.ENOTSUP || err == unix.ENODATA {
 		return nil, nil

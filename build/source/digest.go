@@ -171,14 +171,15 @@ func (d *digester) contents(ctx context.Context, selections []Selection) ([][]su
 func (d *digester) content(ctx context.Context, name string, want unix.Stat_t, buf []byte) (sum, error) {
 	var out sum
 	fail := func(err error) (sum, error) { return out, fmt.Errorf("reading %s: %w", name, err) }
-	// Without O_NONBLOCK the open of a FIFO that took the file's place would hang.
-	f, err := d.open(name, unix.O_RDONLY|unix.O_NONBLOCK)
+	// Without O_NONBLOCK the open of a FIFO that took the file's place would hang. No os.File: making one
+	// of such a descriptor costs two system calls.
+	fd, err := d.openFD(name, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return fail(err)
 	}
-	defer f.Close()
+	defer unix.Close(fd)
 	var before, after unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &before); err != nil {
+	if err := unix.Fstat(fd, &before); err != nil {
 		return fail(err)
 	}
 	if !same(before, want) && !grew(want, before) {
@@ -190,24 +191,27 @@ func (d *digester) content(ctx context.Context, name string, want unix.Stat_t, b
 		if err := ctx.Err(); err != nil {
 			return fail(err)
 		}
-		n, err := f.Read(buf[:min(left, int64(len(buf)))])
-		h.Write(buf[:n])
-		left -= int64(n)
-		if err == io.EOF {
-			break
+		n, err := unix.Read(fd, buf[:min(left, int64(len(buf)))])
+		if err == unix.EINTR {
+			continue
 		}
 		if err != nil {
 			return fail(err)
 		}
+		if n == 0 {
+			break
+		}
+		h.Write(buf[:n])
+		left -= int64(n)
 	}
-	if err := unix.Fstat(int(f.Fd()), &after); err != nil {
+	if err := unix.Fstat(fd, &after); err != nil {
 		return fail(err)
 	}
 	if left != 0 || !same(want, after) && !grew(want, after) {
 		return fail(errChanged)
 	}
 	h.Sum(out.content[:0])
-	if n, err := unix.Flistxattr(int(f.Fd()), nil); err == nil && n > 0 {
+	if n, err := unix.Flistxattr(fd, nil); err == nil && n > 0 {
 		out.xattrs = true
 	}
 	if same(want, after) {
@@ -229,9 +233,13 @@ func same(a, b unix.Stat_t) bool {
 	return a.Dev == b.Dev && a.Ino == b.Ino && a.Size == b.Size && a.Mtim == b.Mtim && a.Ctim == b.Ctim
 }
 
-func (d *digester) open(name string, flags int) (*os.File, error) {
+func (d *digester) openFD(name string, flags int) (int, error) {
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC | unix.O_NOFOLLOW), Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS}
-	fd, err := unix.Openat2(int(d.root.Fd()), relative(name), &how)
+	return unix.Openat2(int(d.root.Fd()), relative(name), &how)
+}
+
+func (d *digester) open(name string, flags int) (*os.File, error) {
+	fd, err := d.openFD(name, flags)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,13 +40,13 @@ type copier struct {
 	content *tree.Content
 	// links leads from source inodes with several names to the first copy.
 	links map[inode]string
-	size  int64
-	count int64
+	size  atomic.Int64
 	// grown tells that a file had more at its end than when it was selected: a log that is written
 	// to meanwhile, often the build's own. What was there when it was selected is copied.
-	grown bool
+	grown atomic.Bool
 	ctx   context.Context
 	stack []*level
+	crew  *crew // not nil while a directory is copied
 }
 
 type inode struct{ dev, ino uint64 }
@@ -60,6 +61,8 @@ type level struct {
 	// fresh says that nothing was there before: no look is needed before a file is made.
 	fresh bool
 	times []unix.Timespec
+	// users are the walk, while it is in the directory, and the files of it that are being copied.
+	users atomic.Int32
 }
 
 // put copies one selection to dest, an absolute path as written.
@@ -144,6 +147,20 @@ func (c *copier) open(dst string) (*level, error) {
 	return &level{dst: dst, to: to, below: below, from: -1}, nil
 }
 
+// leave ends a use of the level. The last one sets the directory's time.
+func (l *level) leave() (err error) {
+	if l.users.Add(-1) > 0 {
+		return nil
+	}
+	if l.times != nil {
+		if err = unix.UtimesNanoAt(l.to, ".", l.times, 0); err != nil {
+			err = &fs.PathError{Op: "setting the time of", Path: "/" + l.dst, Err: err}
+		}
+	}
+	l.close(true)
+	return err
+}
+
 func (l *level) close(source bool) {
 	unix.Close(l.to)
 	if l.below >= 0 {
@@ -155,7 +172,7 @@ func (l *level) close(source bool) {
 }
 
 // tree copies what lies below a selected directory to dst, an existing directory.
-func (c *copier) tree(sel source.Selection, dst string) error {
+func (c *copier) tree(sel source.Selection, dst string) (err error) {
 	top, err := c.open(dst)
 	if err != nil {
 		return err
@@ -167,10 +184,16 @@ func (c *copier) tree(sel source.Selection, dst string) error {
 	if !sel.Partial {
 		top.times = c.times(&sel.Entries[0].Stat)
 	}
+	top.users.Store(1)
 	c.stack = []*level{top}
+	c.crew = c.gather(len(sel.Entries))
 	defer func() {
-		for _, l := range c.stack {
-			l.close(true)
+		if werr := c.crew.dismiss(); err == nil {
+			err = werr
+		}
+		c.crew = nil
+		for _, l := range c.stack { // after an error
+			_ = l.leave()
 		}
 		c.stack = nil
 	}()
@@ -178,6 +201,9 @@ func (c *copier) tree(sel source.Selection, dst string) error {
 		e := &sel.Entries[i]
 		if c.ctx.Err() != nil {
 			return context.Cause(c.ctx)
+		}
+		if c.crew.failed() {
+			return nil // dismiss tells
 		}
 		dir, name := split(e.Rel)
 		if err := c.ascend(dir); err != nil {
@@ -208,14 +234,7 @@ func (c *copier) ascend(dir string) error {
 			return nil
 		}
 		c.stack = c.stack[:len(c.stack)-1]
-		var err error
-		if l.times != nil {
-			if err = unix.UtimesNanoAt(l.to, ".", l.times, 0); err != nil {
-				err = &fs.PathError{Op: "setting the time of", Path: "/" + l.dst, Err: err}
-			}
-		}
-		l.close(true)
-		if err != nil {
+		if err := l.leave(); err != nil {
 			return err
 		}
 	}
@@ -242,6 +261,7 @@ func (c *copier) descend(l *level, name, what string, e *source.Entry, partial b
 		}
 		c.u.seen[dst] = true
 	}
+	next.users.Store(1)
 	var err error
 	if next.to, err = unix.Openat(l.to, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0); err == nil {
 		next.from, err = unix.Openat(l.from, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

@@ -164,8 +164,8 @@ func (c *copying) put(ctx context.Context, sel source.Selection, root *os.File, 
 	if err := cp.put(sel, c.op.Dest); err != nil {
 		return err
 	}
-	c.size += cp.size
-	c.grown = c.grown || cp.grown
+	c.size += cp.size.Load()
+	c.grown = c.grown || cp.grown.Load()
 	return nil
 }
 

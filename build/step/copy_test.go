@@ -390,7 +390,7 @@ func TestGrownWhileCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(filepath.Join(upper, "f"))
-	if string(got) != "before" || err != nil || !cp.grown {
-		t.Errorf("copied %q, grown %v, %v", got, cp.grown, err)
+	if string(got) != "before" || err != nil || !cp.grown.Load() {
+		t.Errorf("copied %q, grown %v, %v", got, cp.grown.Load(), err)
 	}
 }

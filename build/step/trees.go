@@ -89,7 +89,7 @@ func (r *running) copyContext(dir string, from int, sels []source.Selection, to 
 		if err := c.put(sel, to); err != nil {
 			return 0, err
 		}
-		size += c.size
+		size += c.size.Load()
 	}
 	return size, nil
 }

@@ -190,6 +190,7 @@ func (r *reader) follow(ctx context.Context, path string, f *os.File) (*os.File,
 	for {
 		ended := r.o.Ended != nil && r.o.Ended()
 		if f != nil {
+			r.rewind(f)
 			if err := r.drain(ctx, f); err != nil || r.past {
 				return f, err
 			}
@@ -211,6 +212,18 @@ func (r *reader) follow(ctx context.Context, path string, f *os.File) (*os.File,
 		if r.o.Wait(ctx); ctx.Err() != nil {
 			return f, ctx.Err()
 		}
+	}
+}
+
+// rewind goes back to the beginning of a file that somebody has emptied to make room.
+func (r *reader) rewind(f *os.File) {
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return
+	}
+	if st, err := f.Stat(); err == nil && st.Size() < at {
+		r.rest = nil
+		_, _ = f.Seek(0, io.SeekStart)
 	}
 }
 

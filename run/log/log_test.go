@@ -132,6 +132,55 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// Somebody empties the file that is followed, as people do with docker's, and deletes it.
+func TestFollowEmptied(t *testing.T) {
+	path := Path(t.TempDir(), "id")
+	w, err := Create(path, Options{MaxSizeBytes: -1, MaxFiles: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, end := make(chan string), make(chan error)
+	ended := make(chan bool)
+	go func() {
+		end <- Read(context.Background(), path, ReadOptions{Tail: -1, Follow: true, Ended: func() bool {
+			select {
+			case <-ended:
+				return true
+			default:
+				return false
+			}
+		}}, func(e Entry) error { next <- e.Log; return nil })
+	}()
+	for i, before := range []func() error{
+		func() error { return nil },
+		func() error { return os.Truncate(path, 0) },
+		func() error { return os.Remove(path) },
+		func() error { return nil },
+	} {
+		if err := before(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * poll) // it is looked at before something new makes it as long again
+		want := fmt.Sprintf("line %d\n", i)
+		w.Write("stdout", []byte(want))
+		select {
+		case got := <-next:
+			if got != want {
+				t.Fatalf("got %q, want %q", got, want)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%q does not come", want)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	close(ended)
+	if err := <-end; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A monitor that was killed in the middle of a line spoils only that line.
 func TestCutShort(t *testing.T) {
 	path := Path(t.TempDir(), "id")

@@ -191,7 +191,7 @@ func (s *session) export(ctx context.Context, g *plan.Graph, final *made) (stora
 	// What was made goes to the disk while it is being read for its digests.
 	flushed := make(chan error, 1)
 	go func() {
-		if s.worker.madeSome.Load() {
+		if s.worker.unflushed.Load() {
 			flushed <- s.cache.Sync()
 		}
 		close(flushed)

@@ -45,7 +45,7 @@ type worker struct {
 	bench *step.Bench
 	graph *plan.Graph
 
-	madeSome atomic.Bool // whether any layer was made, and not only found
+	unflushed atomic.Bool // whether any layer may not have reached the disk yet
 
 	mu       sync.Mutex
 	prepared map[*plan.Node]*step.Prepared
@@ -115,6 +115,9 @@ func (w *worker) Find(ctx context.Context, n *plan.Node, key string, parent *mad
 	}
 	if l == nil {
 		return nil, false, nil
+	}
+	if !w.unflushed.Load() && !w.s.cache.Flushed(&l.Record) {
+		w.unflushed.Store(true)
 	}
 	return w.on(parent, l), true, nil
 }
@@ -205,7 +208,7 @@ func (w *worker) do(ctx context.Context, n *plan.Node, flight *cache.Flight, par
 	if err != nil {
 		return nil, err
 	}
-	w.madeSome.Store(true)
+	w.unflushed.Store(true)
 	return flight.Keep(layer)
 }
 

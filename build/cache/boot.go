@@ -43,6 +43,12 @@ func (c *Cache) settled(r *Record) bool {
 	if boot := bootID(); boot != "" && r.Boot == boot {
 		return true
 	}
+	return c.Flushed(r)
+}
+
+// Flushed tells whether a Sync has come after r, so that its layer outlives a power cut. One that was made
+// by a build which was killed may lack that.
+func (c *Cache) Flushed(r *Record) bool {
 	if r.Boot == "" || strings.ContainsAny(r.Boot, "/.") {
 		return false
 	}

@@ -424,6 +424,27 @@ func TestRecordsOfAnotherBoot(t *testing.T) {
 	}
 }
 
+// A build that was killed before its Sync leaves layers that the next one finds: it has to flush them.
+func TestFlushed(t *testing.T) {
+	c, _ := open(t)
+	l := put(t, c, keyA, "aaaa", false)
+	defer l.Release()
+	if c.Flushed(&l.Record) {
+		t.Error("flushed before any Sync")
+	}
+	if err := c.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if !c.Flushed(&l.Record) {
+		t.Error("not flushed after Sync")
+	}
+	later := put(t, c, keyB, "bbbb", false)
+	defer later.Release()
+	if c.Flushed(&later.Record) {
+		t.Error("a layer made after Sync counts as flushed")
+	}
+}
+
 func TestPruneFilters(t *testing.T) {
 	c, _ := open(t)
 	put(t, c, keyA, "aaaa", false).Release()

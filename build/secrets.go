@@ -5,7 +5,11 @@ import (
 	"os"
 
 	"github.com/dhow-containers/dhow/build/mount"
+	"github.com/dhow-containers/dhow/storage/given"
 )
+
+// maxSecretBytes bounds one secret; BuildKit takes 500 KB.
+const maxSecretBytes = 4 << 20
 
 // checkSecrets finds a secret that can not be read before any work is done.
 func checkSecrets(list []Secret) error {
@@ -44,7 +48,7 @@ func secrets(list []Secret) mount.Secrets {
 			if s.Env != "" {
 				return []byte(os.Getenv(s.Env)), true, nil
 			}
-			data, err := os.ReadFile(s.File)
+			data, err := given.Read(s.File, maxSecretBytes)
 			return data, true, err
 		}
 		return nil, false, nil

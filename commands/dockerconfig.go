@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // configLimit bounds docker's config.json.
@@ -51,7 +52,7 @@ func readDockerConfig() (dockerConfig, error) {
 		return config, nil
 	}
 	name := filepath.Join(dir, "config.json")
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe waits for nobody
 	if errors.Is(err, fs.ErrNotExist) {
 		return config, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/storage"
+	"github.com/dhow-containers/dhow/storage/given"
 )
 
 var importVerb = verb{
@@ -60,7 +61,7 @@ func runImport(c *call) error {
 		return err
 	}
 	if source != "-" {
-		f, err := os.Open(source)
+		f, err := given.Open(source)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/storage"
+	"github.com/dhow-containers/dhow/storage/given"
 )
 
 var loadVerb = verb{
@@ -41,7 +42,7 @@ func runLoad(c *call) error {
 	}
 	directory := ""
 	if in := c.text("input"); in != "" && in != "-" {
-		f, err := os.Open(in)
+		f, err := given.Open(in)
 		if err != nil {
 			return err
 		}

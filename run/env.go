@@ -4,12 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/dhow-containers/dhow/storage/given"
 )
 
 // readEnv reads --env-file and -e, the later stronger. "NAME" alone passes the caller's variable on
@@ -63,17 +64,9 @@ const maxListBytes = 4 << 20
 // readLines reads a file of NAME=value lines in docker's format: no quoting, "#" begins a comment line,
 // white space before a name is dropped, none is allowed in it (docker/cli: pkg/kvfile).
 func readLines(path, what string) ([]string, error) {
-	f, err := os.Open(path)
+	data, err := given.Read(path, maxListBytes)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxListBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxListBytes {
-		return nil, fmt.Errorf("%s file %s: larger than %d bytes", what, path, maxListBytes)
 	}
 	return parseLines(data, path, what)
 }

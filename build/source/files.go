@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/dockerfile"
+	"github.com/dhow-containers/dhow/storage/given"
 )
 
 // defaultNames are looked for in a context when -f is not given, in this order.
@@ -99,23 +100,20 @@ func (s *Sources) givenDockerfile(name string) error {
 		return fmt.Errorf("-f %s: %s is not supported yet", name, kind)
 	}
 	s.Name = name
-	f, err := os.Open(name)
+	text, err := given.Read(name, dockerfile.MaxSize)
 	if errors.Is(err, os.ErrNotExist) && !filepath.IsAbs(name) {
 		if inside, err2 := s.Main.openIn(name); err2 == nil {
 			inside.Close()
 			return s.contextDockerfile(name)
 		}
 	}
+	if errors.Is(err, unix.EISDIR) {
+		return fmt.Errorf("reading the Dockerfile %q: it is a directory", name)
+	}
 	if err != nil {
 		return fmt.Errorf("reading the Dockerfile %q: %w", name, cause(err))
 	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return fmt.Errorf("reading the Dockerfile %q: it is a directory", name)
-	}
-	if s.Dockerfile, err = readAll(f, fmt.Sprintf("the Dockerfile %q", name), dockerfile.MaxSize); err != nil {
-		return err
-	}
+	s.Dockerfile = text
 	return s.ignoreFile(s.Main, filepath.Base(name), filepath.Dir(name))
 }
 

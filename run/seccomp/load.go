@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/dhow-containers/dhow/storage/given"
 )
 
 // maxProfile bounds a profile file in bytes; Docker's own has 15,000.
@@ -35,21 +36,13 @@ func Load(path string, caps []string) (*specs.LinuxSeccomp, error) {
 }
 
 func readProfile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		var at *os.PathError
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return nil, fmt.Errorf("opening seccomp profile %q: %w", path, err)
+	text, err := given.Read(path, maxProfile)
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return nil, fmt.Errorf("opening seccomp profile %q: %w", path, at.Err)
 	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxProfile+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading seccomp profile %q: %w", path, err)
-	}
-	if len(text) > maxProfile {
-		return nil, fmt.Errorf("seccomp profile %q is larger than %d MiB", path, maxProfile>>20)
+		return nil, fmt.Errorf("seccomp profile: %w", err)
 	}
 	return text, nil
 }

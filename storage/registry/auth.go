@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/storage/given"
 )
 
 // authFile is what we know of auth.json(5) and docker's config.json.
@@ -64,6 +65,11 @@ func (s Settings) readAuth() (authFile, error) {
 		}
 	}
 	for _, name := range s.authFiles() {
+		if name != s.AuthFile { // which may be a pipe
+			if err := given.Check(name, maxAuthFileBytes); err != nil {
+				return merged, fmt.Errorf("reading credentials: %w", err)
+			}
+		}
 		data, err := readSmall(name)
 		if errors.Is(err, fs.ErrNotExist) || (errors.Is(err, fs.ErrPermission) && name != s.AuthFile) {
 			continue
@@ -81,18 +87,7 @@ func (s Settings) readAuth() (authFile, error) {
 	return merged, nil
 }
 
-func readSmall(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxAuthFileBytes+1))
-	if err == nil && len(data) > maxAuthFileBytes {
-		err = fmt.Errorf("%s is larger than %d bytes", name, maxAuthFileBytes)
-	}
-	return data, err
-}
+func readSmall(name string) ([]byte, error) { return given.Read(name, maxAuthFileBytes) }
 
 // memoryFile keeps data in a file without a place on disk; its path is valid in this process until
 // it is closed.

@@ -56,6 +56,9 @@ func (s Settings) Context(a Access) (sys *types.SystemContext, closeContext func
 		return nil, nil, err
 	}
 	sys.DockerPerHostCertDirPath = s.certsDir(a.Domain)
+	if err := sane(sys, a.Domain); err != nil {
+		return nil, nil, err
+	}
 	if a.Domain != "" {
 		sys.DockerProxy = a.proxyOf(sys)
 	}

@@ -45,13 +45,16 @@ func StartAttached(ctx context.Context, o Options, name string, c monitor.Caller
 // RunAttached is Run with a monitor of its own between the container and the caller, so that the person
 // can leave it (monitor.ErrDetached) and come back.
 func RunAttached(ctx context.Context, o Options, c monitor.Caller) (int, error) {
+	s := early(o)
 	made, err := create(ctx, o)
 	if err != nil {
+		s.dismiss()
 		return 125, err
 	}
 	f := record.Found{Container: made.entry.Container, Dir: made.entry.Dir()}
 	ours, theirs, err := monitor.Pair()
 	if err != nil {
+		s.dismiss()
 		return 125, errors.Join(err, made.discard())
 	}
 	if !o.Interactive {
@@ -63,12 +66,13 @@ func RunAttached(ctx context.Context, o Options, c monitor.Caller) (int, error) 
 	}
 	watch, err := o.book().Watch(f)
 	if err != nil {
+		s.dismiss()
 		ours.Close()
 		theirs.Close()
 		return 125, errors.Join(err, made.discard())
 	}
 	o.book().Tell(f.Container, "attach")
-	err = handOver(h, made.entry, theirs)
+	err = handOver(h, made.entry, theirs, s)
 	theirs.Close()
 	if err != nil {
 		ours.Close()

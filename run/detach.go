@@ -2,10 +2,8 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net"
 	"os"
@@ -24,9 +22,8 @@ import (
 // roleMonitor is the name under which this binary is the monitor of one container, see Monitor.
 const roleMonitor = "monitor"
 
-// handover is the one message to a monitor. The descriptors it finds are counted from 3: the
-// container's lock, the socket this message came by, and the connection of a first caller if there is
-// one.
+// handover is the one message to a monitor, with descriptors: the container's lock, and the connection
+// of a first caller if there is one.
 type handover struct {
 	Dir     string // paths.Store
 	ID      string
@@ -88,12 +85,14 @@ func create(ctx context.Context, o Options) (*container, error) {
 // Detach runs a container in the background and gives its id when its payload has started. The error is
 // that of Run; nothing remains of a container that did not start.
 func Detach(ctx context.Context, o Options) (string, error) {
+	s := early(o)
 	c, err := create(ctx, o)
 	if err != nil {
+		s.dismiss()
 		return "", err
 	}
 	h := handover{Dir: o.Dir, ID: c.entry.ID, Mapping: o.Mapping, New: true, CIDFile: o.CIDFile}
-	return c.entry.ID, handOver(h, c.entry, nil)
+	return c.entry.ID, handOver(h, c.entry, nil, s)
 }
 
 // Start starts a container that was created or has ended, in the background. It returns when its
@@ -125,46 +124,73 @@ func (o Options) start(name string, first *net.UnixConn, stdin bool) (record.Fou
 		return f, err
 	}
 	h := handover{Dir: o.Dir, ID: f.ID, Mapping: o.Mapping, Attached: first != nil, Stdin: stdin}
-	return f, handOver(h, e, first)
+	return f, handOver(h, e, first, nil)
 }
 
-// handOver makes a monitor for the container and gives the entry to it. It returns when the payload has
-// started, or with the reason why not.
+// stander is a monitor that waits for its container.
+type stander struct {
+	conn    *net.UnixConn
+	process *os.Process // nil when another monitor has started it
+}
+
+// early starts the monitor of a container that is still to be made: its start takes as long as the
+// making, which goes on meanwhile on another processor. Nil when it is to be started later: by another
+// container's monitor, or because it can not be now, which is told then.
+func early(o Options) *stander {
+	for _, mode := range []string{o.Network, o.PID, o.IPC} {
+		if strings.HasPrefix(mode, "container:") {
+			return nil
+		}
+	}
+	s, err := spawn(nil)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+// dismiss ends a monitor that gets no container.
+func (s *stander) dismiss() {
+	if s == nil {
+		return
+	}
+	s.conn.Close()
+	if s.process != nil {
+		_, _ = s.process.Wait()
+	}
+}
+
+// handOver gives the entry to a monitor, s or a new one. It returns when the payload has started, or with
+// the reason why not.
 //
 // The monitor is this binary in a role, in the namespaces of this process, which outlive it by the
 // monitor's being in them.
-func handOver(h handover, e *record.Entry, first *net.UnixConn) (err error) {
+func handOver(h handover, e *record.Entry, first *net.UnixConn, s *stander) (err error) {
 	defer func() { err = errors.Join(err, e.Close()) }() // ours; the monitor has a copy of the lock
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("starting the container's monitor: %w", err)
-	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "monitor"), os.NewFile(uintptr(fds[1]), "monitor")
-	defer ours.Close()
-	defer theirs.Close()
-	files := []*os.File{e.LockFile(), theirs}
+	files := []*os.File{e.LockFile()}
 	if first != nil {
 		f, err := first.File()
 		if err != nil {
+			s.dismiss()
 			return fmt.Errorf("starting the container's monitor: %w", err)
 		}
 		defer f.Close()
 		files = append(files, f)
 	}
-	process, err := h.spawn(e, files)
-	if err != nil {
-		return fmt.Errorf("starting the container's monitor: %w", err)
+	if s == nil {
+		if s, err = spawn(h.donor(e)); err != nil {
+			return fmt.Errorf("starting the container's monitor: %w", err)
+		}
 	}
-	theirs.Close()
-	if err := json.NewEncoder(ours).Encode(h); err != nil {
-		return fmt.Errorf("starting the container's monitor: %w", err)
-	}
+	defer s.conn.Close()
 	var answer started
-	err = json.NewDecoder(io.LimitReader(ours, 1<<20)).Decode(&answer)
+	if err = monitor.Send(s.conn, h, files...); err == nil {
+		_, err = monitor.Receive(s.conn, &answer)
+	}
 	if err != nil {
 		// It was killed, or could not begin.
-		if process != nil {
-			state, werr := process.Wait()
+		if s.process != nil {
+			state, werr := s.process.Wait()
 			if werr == nil {
 				err = errors.New(state.String())
 			}
@@ -172,30 +198,57 @@ func handOver(h handover, e *record.Entry, first *net.UnixConn) (err error) {
 		return fmt.Errorf("starting the container: its monitor ended: %w", err)
 	}
 	if answer.Error != "" {
-		if process != nil {
-			_, _ = process.Wait()
+		if s.process != nil {
+			_, _ = s.process.Wait()
 		}
 		return &sandbox.StartError{Status: answer.Code, Err: curable{errors.New(answer.Error), answer.Cure}}
 	}
-	if process != nil {
-		_ = process.Release()
+	if s.process != nil {
+		_ = s.process.Release()
 	}
 	return nil
 }
 
-// spawn starts the monitor: as a child of this process, or by the monitor of the container whose
-// namespaces it is to join, which gives no process.
-func (h handover) spawn(e *record.Entry, files []*os.File) (*os.Process, error) {
-	if ids := donors(e.Asked); len(ids) > 0 {
+// donor gives how the monitor is to be started by that of the container whose namespaces it joins; nil
+// when it joins none.
+func (h handover) donor(e *record.Entry) func(socket *os.File) error {
+	ids := donors(e.Asked)
+	if len(ids) == 0 {
+		return nil
+	}
+	return func(socket *os.File) error {
 		f, err := Options{Dir: h.Dir}.book().Find(ids[0])
 		if err != nil {
-			return nil, noSuch(err, ids[0])
+			return noSuch(err, ids[0])
 		}
-		err = monitor.Spawn(f.Dir, roleMonitor, files...)
+		err = monitor.Spawn(f.Dir, roleMonitor, socket)
 		if errors.Is(err, monitor.ErrGone) {
 			err = fmt.Errorf("cannot join a non running container: %s", f.Name)
 		}
+		return err
+	}
+}
+
+// spawn starts a monitor: as a child of this process, or by donor.
+func spawn(donor func(socket *os.File) error) (*stander, error) {
+	ours, theirs, err := monitor.Pair()
+	if err != nil {
 		return nil, err
+	}
+	socket, err := theirs.File()
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return nil, err
+	}
+	defer socket.Close()
+	s := &stander{conn: ours}
+	if donor != nil {
+		if err := donor(socket); err != nil {
+			ours.Close()
+			return nil, err
+		}
+		return s, nil
 	}
 	// What the caller had open besides is not the monitor's to hold: a lock, or the end of a pipe that
 	// somebody reads to its end. Where the kernel can not (before 5.11), it stays open.
@@ -204,11 +257,13 @@ func (h handover) spawn(e *record.Entry, files []*os.File) (*os.Process, error) 
 	cmd.Dir = "/"
 	cmd.Env = monitorEnv(os.Environ())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.ExtraFiles = files
+	cmd.ExtraFiles = []*os.File{socket}
 	if err := cmd.Start(); err != nil {
+		ours.Close()
 		return nil, err
 	}
-	return cmd.Process, nil
+	s.process = cmd.Process
+	return s, nil
 }
 
 // monitorEnv is the part of the environment a monitor has use for. The rest may hold secrets, which

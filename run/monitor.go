@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -36,12 +35,8 @@ func Role() bool {
 	if name, ok := reexec.Role(os.Args); !ok || name != roleMonitor {
 		return false
 	}
-	answer := os.NewFile(4, "command")
 	unix.CloseOnExec(3)
-	unix.CloseOnExec(4)
-	unix.CloseOnExec(5)
-	err := watch(os.NewFile(3, "lock"), answer)
-	if err != nil {
+	if err := watch(os.NewFile(3, "command")); err != nil {
 		os.Exit(1)
 	}
 	os.Exit(0)
@@ -50,13 +45,23 @@ func Role() bool {
 
 // watch is the monitor's life. An error before the start has been told to the command; one after it has
 // been noted in the container's state.
-func watch(lock, command *os.File) error {
-	var h handover
-	if err := json.NewDecoder(command).Decode(&h); err != nil {
+func watch(socket *os.File) error {
+	conn, err := net.FileConn(socket)
+	socket.Close()
+	if err != nil {
 		return err
 	}
+	command, ok := conn.(*net.UnixConn)
+	if !ok {
+		return errors.New("the command is behind no unix socket")
+	}
+	var h handover
+	files, err := monitor.Receive(command, &h)
+	if err != nil || len(files) == 0 {
+		return errors.Join(err, command.Close()) // the command has made no container
+	}
 	enter.Adopt(h.Mapping)
-	p, c, s, err := begin(lock, h)
+	p, c, s, err := begin(files, h)
 	reply(command, err)
 	if err != nil {
 		return err
@@ -67,7 +72,7 @@ func watch(lock, command *os.File) error {
 	return p.keep(c, s)
 }
 
-func reply(command *os.File, err error) {
+func reply(command *net.UnixConn, err error) {
 	var s started
 	if err != nil {
 		s.Error, s.Code = err.Error(), 125
@@ -80,7 +85,7 @@ func reply(command *os.File, err error) {
 			s.Cure = curable.Hint()
 		}
 	}
-	_ = json.NewEncoder(command).Encode(s) // the command may have been killed: the container is wanted all the same
+	_ = monitor.Send(command, s) // the command may have been killed: the container is wanted all the same
 	command.Close()
 }
 
@@ -91,17 +96,19 @@ type service struct {
 }
 
 // begin starts the container.
-func begin(lock *os.File, h handover) (_ *post, _ *container, _ *service, err error) {
+func begin(files []*os.File, h handover) (_ *post, _ *container, _ *service, err error) {
 	var first net.Conn
 	if h.Attached {
-		f := os.NewFile(5, "caller")
-		if first, err = net.FileConn(f); err != nil {
+		if len(files) < 2 {
+			return nil, nil, nil, errors.New("the caller's connection is missing")
+		}
+		if first, err = net.FileConn(files[1]); err != nil {
 			return nil, nil, nil, err
 		}
-		f.Close()
+		files[1].Close()
 	}
 	options := Options{Dir: h.Dir, Mapping: h.Mapping}
-	e, err := options.book().Inherit(h.ID, lock)
+	e, err := options.book().Inherit(h.ID, files[0])
 	if err != nil {
 		return nil, nil, nil, err
 	}

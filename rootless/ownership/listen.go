@@ -123,3 +123,9 @@ func (s *Supervisor) adopt(state *specs.ContainerProcessState, fd int) error {
 	}
 	return nil
 }
+
+// Adopt serves the notification descriptor of a process that is about to execute its payload, which it
+// takes over: what the socket is for a runtime that is another process.
+func (s *Supervisor) Adopt(pid, fd int) error {
+	return s.adopt(&specs.ContainerProcessState{Pid: pid}, fd)
+}

@@ -257,6 +257,13 @@ func rights(oob []byte) (files []*os.File, err error) {
 	return files, nil
 }
 
+// Send writes v as one line with descriptors, which stay the caller's: the message that Receive reads.
+func Send(c *net.UnixConn, v any, files ...*os.File) error { return send(c, v, files...) }
+
+// Receive reads one line into v, and the descriptors that came with it. io.ErrUnexpectedEOF means that
+// the other side has closed without one.
+func Receive(c *net.UnixConn, v any) ([]*os.File, error) { return receive(c, v) }
+
 // receiveReply reads a reply; a refusal is an error.
 func receiveReply(c *net.UnixConn) (Reply, []*os.File, error) {
 	var r Reply

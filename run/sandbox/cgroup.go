@@ -16,8 +16,8 @@ const (
 	cgroupHybrid = cgroup.Root + "/unified"
 )
 
-// cgroups says what control groups can be used for here.
-type cgroups struct {
+// groups says what control groups can be used for here.
+type groups struct {
 	// mountable: a container can have /sys/fs/cgroup (cgroup v2).
 	mountable bool
 	// base is where a group can be made for a container; missing tells why there is none.
@@ -30,8 +30,8 @@ type cgroups struct {
 // Only cgroup v2 is used. Where the machine has version 1, or both, /sys/fs/cgroup is covered by a
 // read-only version 2 in the private mount namespace of this process: libcontainer would otherwise
 // join every hierarchy of version 1 for containers that ask for nothing of it.
-var cgroupHere = sync.OnceValue(func() cgroups {
-	var c cgroups
+var cgroupHere = sync.OnceValue(func() groups {
+	var c groups
 	c.base, c.missing = cgroup.Find()
 	if filesystem(cgroupRoot) == unix.CGROUP2_SUPER_MAGIC {
 		c.mountable = true
@@ -46,7 +46,7 @@ var cgroupHere = sync.OnceValue(func() cgroups {
 
 // group is the path of the container's control group, "" when it has none. That is an error when
 // something was asked of it.
-func (c cgroups) group(r Request) (string, error) {
+func (c groups) group(r Request) (string, error) {
 	if r.CgroupParent != "" {
 		base, err := cgroup.Under(r.CgroupParent)
 		if err != nil {

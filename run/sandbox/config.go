@@ -24,7 +24,10 @@ func configure(r Request) (*configs.Config, error) {
 	s.Root = &specs.Root{Path: r.Rootfs, Readonly: r.Spec.Root.Readonly}
 	linux := *r.Spec.Linux
 	s.Linux = &linux
-	if r.Owners != nil && linux.Seccomp != nil {
+	switch {
+	case launchable(r):
+		linux.Seccomp = nil // launch compiles it by itself
+	case r.Owners != nil && linux.Seccomp != nil:
 		filter := *linux.Seccomp
 		filter.ListenerPath = r.Owners.Socket()
 		linux.Seccomp = &filter
@@ -65,8 +68,8 @@ func configure(r Request) (*configs.Config, error) {
 	return config, nil
 }
 
-// payload is the process of the specification in libcontainer's terms.
-func payload(p *specs.Process) (*libcontainer.Process, error) {
+// libcontainerProcess is the process of the specification in libcontainer's terms.
+func libcontainerProcess(p *specs.Process) (*libcontainer.Process, error) {
 	lp := &libcontainer.Process{
 		Init:            true,
 		Args:            p.Args,

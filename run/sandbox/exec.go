@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"syscall"
 
-	"github.com/opencontainers/runc/libcontainer"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +26,7 @@ type ExecRequest struct {
 
 // Joined is a process that was started by Exec. Wait is called once.
 type Joined struct {
-	process *libcontainer.Process
+	process process
 	master  *os.File
 	pid     int
 	ended   chan struct{}
@@ -39,10 +38,25 @@ type Joined struct {
 func (c *Container) Exec(r ExecRequest) (*Joined, error) {
 	c.joining.RLock()
 	defer c.joining.RUnlock()
-	if c.down || c.box == nil {
+	if c.down || c.box == nil && c.own == nil {
 		return nil, &StartError{Status: 1, Err: os.ErrProcessDone}
 	}
 	j := &Joined{ended: make(chan struct{})}
+	if c.own != nil {
+		if c.owners != nil {
+			c.owners.Expect(r.UID, r.GID, r.Groups)
+		}
+		v := newVisitor()
+		if err := c.visit(v, r, j); err != nil {
+			v.end()
+			return nil, startError(err)
+		}
+		go func() {
+			<-j.ended
+			v.end()
+		}()
+		return j, nil
+	}
 	result := make(chan error)
 	go func() {
 		// See Start: the process dies with this thread.
@@ -60,29 +74,21 @@ func (c *Container) Exec(r ExecRequest) (*Joined, error) {
 }
 
 func (c *Container) join(j *Joined, r ExecRequest) error {
-	p, err := payload(r.Process)
+	p, err := libcontainerProcess(r.Process)
 	if err != nil {
 		return err
 	}
 	p.Init = false
 	var t *terminal
 	if r.Stdio.Terminal {
-		if t, err = openTerminal(Stdio{Width: r.Stdio.Width, Height: r.Stdio.Height}, p); err != nil {
+		t = openTerminal(Stdio{Width: r.Stdio.Width, Height: r.Stdio.Height})
+		if err := t.throughSocket(p); err != nil {
 			return err
 		}
 		defer t.parent.Close()
 		defer t.child.Close()
 	} else {
-		// A nil *os.File in an interface is not nil.
-		if r.Stdio.In != nil {
-			p.Stdin = r.Stdio.In
-		}
-		if r.Stdio.Out != nil {
-			p.Stdout = r.Stdio.Out
-		}
-		if r.Stdio.Err != nil {
-			p.Stderr = r.Stdio.Err
-		}
+		setStdio(p, [3]*os.File{r.Stdio.In, r.Stdio.Out, r.Stdio.Err})
 	}
 	if c.owners != nil {
 		c.owners.Expect(r.UID, r.GID, r.Groups)

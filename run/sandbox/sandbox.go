@@ -1,19 +1,26 @@
-// Package sandbox makes the process of a container: the only room that knows libcontainer.
+// Package sandbox makes the processes of a container: the only room that knows libcontainer.
 //
 // It takes a runtime specification and a mounted root filesystem and gives a running container whose
 // exit can be waited for. It keeps no record, names nothing, and removes everything it made when the
 // container is closed. Which specification, which filesystem and what becomes of the exit status is
 // the matter of run and build.
 //
-// The processes (see nsexec.c of runc for the middle):
+// The processes and threads:
 //
-//	dhow, a thread locked for the container's life
-//	 └─ dhow init, stage 0 ─ stage 1 ─ stage 2    each cloned with CLONE_PARENT, so the last one
-//	                          is dhow's child: pid 1 of the container
-//	     Init: PDEATHSIG, parent checked, mounts, seccomp, execve of the payload
+//	dhow
+//	 ├─ the visitor, a thread: makes the namespaces, goes into them, mounts what they show (rootfs),
+//	 │   and clones
+//	 │   └─ the payload-to-be (payload): shares dhow's memory, waits, takes its root and credentials,
+//	 │       loads its filter, executes the payload
+//	 └─ the others: network, streams, supervisor
 //
-// A container dies with its dhow process: the kernel sends SIGKILL to pid 1 when the locked thread
-// ends, and with pid 1 its pid namespace goes.
+// A container dies with its dhow process: the kernel sends SIGKILL to its first process when the visitor
+// ends, and with pid 1 its pid namespace goes. A further process, Exec, is made in the same way by a
+// visitor of its own that joins instead of making.
+//
+// Where a container has a user namespace of its own, which no thread can enter, and on kernels before 5.12,
+// libcontainer's init stands in the place of the visitor: this program once more, in three stages
+// (nsexec.c of runc), which takes a Go start longer.
 package sandbox
 
 import (

@@ -57,7 +57,7 @@ func needs(t *testing.T) {
 }
 
 // rootfs makes a root filesystem of a static busybox.
-func rootfs(t testing.TB) string {
+func testRootfs(t testing.TB) string {
 	t.Helper()
 	var busybox string
 	for _, p := range []string{"/bin/busybox", "/usr/bin/busybox"} {
@@ -146,7 +146,7 @@ func sh(script string) spec.Wishes { return spec.Wishes{Args: []string{"sh", "-c
 
 func TestStatus(t *testing.T) {
 	needs(t)
-	root := rootfs(t)
+	root := testRootfs(t)
 	for script, want := range map[string]int{"exit 0": 0, "exit 7": 7, "exit 255": 255} {
 		if got, _ := run(t, root, sh(script), nil); got != want {
 			t.Errorf("%s: status %d", script, got)
@@ -173,7 +173,7 @@ func TestStatus(t *testing.T) {
 
 func TestStartErrors(t *testing.T) {
 	needs(t)
-	root := rootfs(t)
+	root := testRootfs(t)
 	for _, c := range []struct {
 		w    spec.Wishes
 		code int
@@ -213,7 +213,7 @@ func TestStartErrors(t *testing.T) {
 // docker's does.
 func TestExecFormat(t *testing.T) {
 	needs(t)
-	root := rootfs(t)
+	root := testRootfs(t)
 	if err := os.WriteFile(filepath.Join(root, "bin/odd"), []byte("#!/no/such/interpreter\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestExecFormat(t *testing.T) {
 
 func TestIsolation(t *testing.T) {
 	needs(t)
-	root := rootfs(t)
+	root := testRootfs(t)
 	_, out := run(t, root, sh(`
 for f in /proc/self/fd/*; do echo fd ${f##*/}; done
 grep -E '^(CapInh|CapPrm|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/self/status
@@ -253,7 +253,7 @@ cat /proc/keys
 // Whoever can make device nodes must not be able to open them.
 func TestNoDevices(t *testing.T) {
 	needs(t)
-	root := rootfs(t)
+	root := testRootfs(t)
 	for _, dir := range []string{"/", "/dev", "/dev/shm", "/tmp/t"} {
 		w := sh(fmt.Sprintf("mknod %s/disk c 1 3 && { cat %s/disk && echo opened; }", dir, dir))
 		w.Mounts = []spec.Mount{{Type: "tmpfs", Target: "/tmp/t"}}
@@ -273,7 +273,7 @@ func TestStdioOwners(t *testing.T) {
 	if enter.Current().Kind != idmap.Root {
 		t.Skip("needs files of several owners")
 	}
-	root := rootfs(t)
+	root := testRootfs(t)
 	path := filepath.Join(t.TempDir(), "in")
 	if err := os.WriteFile(path, bytes.Repeat([]byte("0123456789abcdef"), 1<<16), 0o644); err != nil {
 		t.Fatal(err)
@@ -305,7 +305,7 @@ func TestStdioOwners(t *testing.T) {
 // The reader of our output goes away: the payload must notice, pumped or not.
 func TestBrokenPipe(t *testing.T) {
 	needs(t)
-	root := rootfs(t)
+	root := testRootfs(t)
 	for _, user := range []string{"0", "1000"} {
 		w := spec.Wishes{Args: []string{"sh", "-c", "yes; exit 9"}, User: user}
 		r := request(t, root, w)
@@ -346,7 +346,7 @@ func TestBrokenPipe(t *testing.T) {
 
 func TestTerminal(t *testing.T) {
 	needs(t)
-	root := rootfs(t)
+	root := testRootfs(t)
 	r := request(t, root, spec.Wishes{Args: []string{"sh", "-c", "tty; stty size; cat; echo end"}, Terminal: true})
 	inr, inw, _ := os.Pipe()
 	outr, outw, _ := os.Pipe()
@@ -380,7 +380,7 @@ func TestHangUp(t *testing.T) {
 	needs(t)
 	defer func(d time.Duration) { hangupGrace = d }(hangupGrace)
 	hangupGrace = 300 * time.Millisecond
-	root := rootfs(t)
+	root := testRootfs(t)
 	for script, want := range map[string]int{
 		"read line; exit 5":              5,
 		"trap '' HUP; exec sleep 100000": 137,
@@ -430,7 +430,7 @@ func TestHangUp(t *testing.T) {
 // A dhow that is killed takes its container along.
 func TestParentDeath(t *testing.T) {
 	needs(t)
-	root := rootfs(t)
+	root := testRootfs(t)
 	cmd := exec.Command("/proc/self/exe", "-test.run=^$")
 	cmd.Env = append(os.Environ(), "SANDBOX_TEST_VICTIM="+root, "SANDBOX_TEST_ENTERED=1", "DHOW_ENTER=1")
 	out, err := cmd.StdoutPipe()
@@ -505,11 +505,23 @@ func TestStartErrorTexts(t *testing.T) {
 	}
 }
 
+// The other way to start a container, which this kernel does not need, keeps working.
+func TestLibcontainersInit(t *testing.T) {
+	needs(t)
+	t.Setenv("DHOW_INIT", "libcontainer")
+	for name, test := range map[string]func(*testing.T){
+		"Status": TestStatus, "StartErrors": TestStartErrors, "ExecFormat": TestExecFormat, "Isolation": TestIsolation,
+		"StdioOwners": TestStdioOwners, "Terminal": TestTerminal, "HangUp": TestHangUp, "ParentDeath": TestParentDeath,
+	} {
+		t.Run(name, test)
+	}
+}
+
 func BenchmarkStart(b *testing.B) {
 	if !enter.Entered() {
 		b.Skip("no namespaces can be entered here")
 	}
-	root := rootfs(b)
+	root := testRootfs(b)
 	for b.Loop() {
 		c, err := Start(context.Background(), request(b, root, spec.Wishes{Args: []string{"echo"}}))
 		if err != nil {

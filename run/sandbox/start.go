@@ -8,11 +8,13 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
@@ -27,8 +29,10 @@ type Container struct {
 	state   string // Request.StateDir
 	mounted bool   // a filesystem in memory at state
 	bound   string // the root filesystem, bound on itself
-	box     *libcontainer.Container
-	process *libcontainer.Process
+	id      string
+	own     *own                    // of launch; nil with libcontainer's init
+	box     *libcontainer.Container // of libcontainer's init; nil without
+	process process
 	streams *streams
 	network io.Closer
 	owners  *ownership.Supervisor // Request.Owners
@@ -47,11 +51,17 @@ type Container struct {
 	failed      error
 }
 
+// process is the container's first one.
+type process interface {
+	Signal(sig os.Signal) error
+	Wait() (*os.ProcessState, error)
+}
+
 // Start makes the container and starts its payload. The error is a *StartError; nothing is left then.
 // When ctx is cancelled before the payload starts, it does not start; afterwards ctx has no effect.
 func Start(ctx context.Context, r Request) (*Container, error) {
 	logrus.SetOutput(io.Discard) // libcontainer's advice is for its own command; its errors say enough
-	c := &Container{state: r.StateDir, owners: r.Owners, gone: make(chan struct{})}
+	c := &Container{id: r.ID, state: r.StateDir, owners: r.Owners, gone: make(chan struct{})}
 	result := make(chan error)
 	go func() {
 		// The kernel sends the parent-death signal when the thread ends that made the child, so this
@@ -103,9 +113,6 @@ func (c *Container) climb(ctx context.Context, r Request) error {
 }
 
 func (c *Container) start(ctx context.Context, r Request) error {
-	if err := c.makeState(); err != nil {
-		return err
-	}
 	if err := c.noDevices(r); err != nil {
 		return err
 	}
@@ -117,11 +124,38 @@ func (c *Container) start(ctx context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	if c.process, err = payload(r.Spec.Process); err != nil {
+	uid, ok := r.Shift.HereUID(r.Spec.Process.User.UID)
+	if !ok {
+		return fmt.Errorf("the container has no uid %d", r.Spec.Process.User.UID)
+	}
+	if c.streams, err = openStreams(r.Stdio, uid); err != nil {
 		return err
 	}
-	if c.streams, err = openStreams(r.Stdio, c.process, r.Shift); err != nil {
+	if t := c.streams.term; t != nil {
+		t.kill = func() { _ = c.Signal(unix.SIGKILL) }
+	}
+	if launchable(r) {
+		return c.launch(ctx, r, config)
+	}
+	return c.startLibcontainer(ctx, r, config)
+}
+
+// startLibcontainer starts the container with libcontainer's init, which is this program again.
+func (c *Container) startLibcontainer(ctx context.Context, r Request, config *configs.Config) error {
+	err := c.makeState()
+	if err != nil {
 		return err
+	}
+	p, err := libcontainerProcess(r.Spec.Process)
+	if err != nil {
+		return err
+	}
+	if t := c.streams.term; t != nil {
+		if err := t.throughSocket(p); err != nil {
+			return err
+		}
+	} else {
+		setStdio(p, c.streams.stdio)
 	}
 	if c.box, err = libcontainer.Create(r.StateDir, r.ID, config); err != nil {
 		return fmt.Errorf("creating the container: %w", err)
@@ -129,23 +163,16 @@ func (c *Container) start(ctx context.Context, r Request) error {
 	if os.Getenv("GOMAXPROCS") == "" {
 		os.Setenv("GOMAXPROCS", "1") // libcontainer passes it to its init, whose threads cost time
 	}
-	if err := c.box.Start(c.process); err != nil {
+	if err := c.box.Start(p); err != nil {
 		return err
 	}
-	c.pid, err = c.process.Pid()
-	if err != nil {
+	c.process = p
+	if c.pid, err = p.Pid(); err != nil {
 		return err
 	}
 	c.streams.started()
-	if !ownPIDNamespace(r.Spec) {
-		// Held open: the kernel gives the number of a namespace that has ended to the next one.
-		name := fmt.Sprintf("/proc/%d/ns/mnt", c.pid)
-		if c.mountnsHeld, err = os.Open(name); err != nil {
-			return err
-		}
-		if c.mountns, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", c.mountnsHeld.Fd())); err != nil {
-			return err
-		}
+	if err := c.holdMounts(r.Spec, strconv.Itoa(c.pid)); err != nil {
+		return err
 	}
 	if r.Network != nil {
 		attached, err := r.Network(ctx, c.pid)
@@ -292,20 +319,27 @@ func (c *Container) undo() error {
 	if c.network != nil {
 		errs = append(errs, c.network.Close())
 	}
+	if c.process != nil {
+		_ = c.process.Signal(unix.SIGKILL)
+		if c.own != nil && c.own.child != nil {
+			c.own.child.Kill()
+			c.own.child = nil
+		}
+		_, _ = c.process.Wait()
+		killMembers(c.mountns)
+	}
+	if c.mountnsHeld != nil {
+		errs = append(errs, c.mountnsHeld.Close())
+		c.mountns, c.mountnsHeld = "", nil
+	}
 	if c.box != nil {
-		if c.pid != 0 {
-			_ = c.process.Signal(unix.SIGKILL)
-			_, _ = c.process.Wait()
-			killMembers(c.mountns)
-		}
-		if c.mountnsHeld != nil {
-			errs = append(errs, c.mountnsHeld.Close())
-			c.mountns, c.mountnsHeld = "", nil
-		}
 		errs = append(errs, c.box.Destroy())
 	}
+	if c.own != nil {
+		errs = append(errs, c.own.end())
+	}
 	errs = append(errs, c.removeState())
-	c.streams, c.network, c.box = nil, nil, nil
+	c.streams, c.network, c.box, c.own = nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

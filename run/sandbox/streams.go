@@ -11,61 +11,57 @@ import (
 
 	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
-
-	"github.com/dhow-containers/dhow/rootless/idmap"
 )
 
 // streams are the payload's stdin, stdout and stderr.
 //
-// libcontainer gives them to the payload's uid by fchown(2), which must not happen to what belongs to
+// They are given to the payload's uid by fchown(2), which must not happen to what belongs to
 // the caller, and a terminal handed in could be typed into from inside (TIOCSTI). So a descriptor is
 // passed as it is only when it is no terminal and belongs to the payload's uid already; otherwise a
 // pipe stands between and is pumped.
 type streams struct {
-	child  []*os.File // passed to the container, closed once it has them
-	ours   []*os.File // closed at the end
+	stdio  [3]*os.File // the payload's, without a terminal; nil is the null device
+	child  []*os.File  // passed to the container, closed once it has them
+	ours   []*os.File  // closed at the end
 	output sync.WaitGroup
 	begin  []func() // pumps, started with the payload
 	lost   atomic.Pointer[error]
 	term   *terminal
 }
 
-func openStreams(io Stdio, p *libcontainer.Process, shift idmap.Shift) (*streams, error) {
+// openStreams prepares the streams of a payload with that uid, as this process sees it.
+func openStreams(io Stdio, uid uint32) (*streams, error) {
 	s := &streams{}
 	if io.Terminal {
-		var err error
-		s.term, err = openTerminal(io, p)
+		s.term = openTerminal(io)
+		return s, nil
+	}
+	var err error
+	if s.stdio[0], err = s.input(io.In, uid, io.Owned); err != nil {
 		return s, err
 	}
-	uid, ok := shift.HereUID(uint32(p.UID))
-	if !ok {
-		return s, fmt.Errorf("the container has no uid %d", p.UID)
-	}
-	in, err := s.input(io.In, uid, io.Owned)
-	if err != nil {
+	if s.stdio[1], err = s.outputTo(io.Out, uid, io.Owned); err != nil {
 		return s, err
 	}
-	out, err := s.outputTo(io.Out, uid, io.Owned)
-	if err != nil {
-		return s, err
-	}
-	errOut := out
+	s.stdio[2] = s.stdio[1]
 	if !SameStream(io.Out, io.Err) {
-		if errOut, err = s.outputTo(io.Err, uid, io.Owned); err != nil {
-			return s, err
-		}
+		s.stdio[2], err = s.outputTo(io.Err, uid, io.Owned)
 	}
-	// A nil *os.File in an interface is not nil: os/exec would not open /dev/null.
-	if in != nil {
-		p.Stdin = in
+	return s, err
+}
+
+// setStdio hands streams to libcontainer. A nil *os.File in an interface is not nil: os/exec would not
+// open /dev/null.
+func setStdio(p *libcontainer.Process, stdio [3]*os.File) {
+	if f := stdio[0]; f != nil {
+		p.Stdin = f
 	}
-	if out != nil {
-		p.Stdout = out
+	if f := stdio[1]; f != nil {
+		p.Stdout = f
 	}
-	if errOut != nil {
-		p.Stderr = errOut
+	if f := stdio[2]; f != nil {
+		p.Stderr = f
 	}
-	return s, nil
 }
 
 func (s *streams) input(f *os.File, uid uint32, owned bool) (*os.File, error) {
@@ -125,7 +121,7 @@ func direct(f *os.File, uid uint32) bool {
 		return false
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFCHR {
-		// libcontainer opens the container's own null device in its place.
+		// The container's own null device is opened in its place.
 		return st.Rdev == unix.Mkdev(1, 3)
 	}
 	return st.Uid == uid

@@ -13,55 +13,63 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is the payload's pseudo-terminal. Its slave is made inside the container, in the
-// container's devpts; the master comes back over a socket.
+// terminal is the payload's pseudo-terminal, made in the container's devpts.
 type terminal struct {
 	in, out       *os.File
 	console       *os.File
-	parent, child *os.File // the socket's ends
+	width, height uint16
+	parent, child *os.File // the ends of throughSocket
 	master        *os.File
 	output        sync.WaitGroup
 	saved         *unix.Termios // the caller's settings while they are changed
 	resized       chan os.Signal
 	once          sync.Once
 
-	process *libcontainer.Process
-	hung    sync.Once
-	closed  chan struct{}
+	kill   func() // ends the payload
+	hung   sync.Once
+	closed chan struct{}
 }
 
 // hangupGrace is how long a payload may go on after its terminal was hung up.
 var hangupGrace = 10 * time.Second
 
-func openTerminal(io Stdio, p *libcontainer.Process) (*terminal, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("making the terminal's socket: %w", err)
-	}
-	t := &terminal{
-		in: io.In, out: io.Out, console: io.Console,
-		parent: os.NewFile(uintptr(fds[0]), "console"), child: os.NewFile(uintptr(fds[1]), "console"),
-		process: p, closed: make(chan struct{}),
-	}
-	p.ConsoleSocket = t.child
-	p.ConsoleWidth, p.ConsoleHeight = io.Width, io.Height
+func openTerminal(io Stdio) *terminal {
+	return &terminal{in: io.In, out: io.Out, console: io.Console, width: io.Width, height: io.Height, closed: make(chan struct{})}
+}
+
+// size is the terminal's first size, 0 for none.
+func (t *terminal) size() (width, height uint16) {
 	if t.console != nil {
 		if size, err := unix.IoctlGetWinsize(int(t.console.Fd()), unix.TIOCGWINSZ); err == nil {
-			p.ConsoleWidth, p.ConsoleHeight = size.Col, size.Row
+			return size.Col, size.Row
 		}
 	}
-	return t, nil
+	return t.width, t.height
+}
+
+// throughSocket has libcontainer's init make the terminal and send its master.
+func (t *terminal) throughSocket(p *libcontainer.Process) error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("making the terminal's socket: %w", err)
+	}
+	t.parent, t.child = os.NewFile(uintptr(fds[0]), "console"), os.NewFile(uintptr(fds[1]), "console")
+	p.ConsoleSocket = t.child
+	p.ConsoleWidth, p.ConsoleHeight = t.size()
+	return nil
 }
 
 // attach takes the master and begins to pass data.
 func (t *terminal) attach() error {
-	t.child.Close()
-	defer t.parent.Close()
-	master, err := receiveFile(int(t.parent.Fd()))
-	if err != nil {
-		return fmt.Errorf("receiving the container's terminal: %w", err)
+	if t.master == nil {
+		t.child.Close()
+		defer t.parent.Close()
+		master, err := receiveFile(int(t.parent.Fd()))
+		if err != nil {
+			return fmt.Errorf("receiving the container's terminal: %w", err)
+		}
+		t.master = master
 	}
-	t.master = master
 	if t.console != nil {
 		t.followSize()
 	}
@@ -121,7 +129,7 @@ func (t *terminal) hangUp() {
 			select {
 			case <-t.closed:
 			case <-time.After(hangupGrace):
-				_ = t.process.Signal(unix.SIGKILL)
+				t.kill()
 			}
 		}()
 	})
@@ -183,8 +191,10 @@ func (t *terminal) close() {
 		if t.saved != nil {
 			_ = unix.IoctlSetTermios(int(t.console.Fd()), unix.TCSETSW, t.saved)
 		}
-		t.child.Close()
-		t.parent.Close()
+		if t.parent != nil {
+			t.child.Close()
+			t.parent.Close()
+		}
 		if t.master != nil {
 			t.master.Close()
 		}

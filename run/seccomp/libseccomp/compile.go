@@ -12,11 +12,33 @@ type rule struct {
 	conditions []ScmpCondition // all must hold; none means always
 }
 
+// unknowns are the calls above all of rows, whose answer differs from the fallback; none without rows.
+type unknowns struct {
+	rows    []int
+	returns uint32
+}
+
+// after gives the spans from base, the interface's first number, on.
+func (u unknowns) after(base uint32, a ScmpArch, fallback uint32) []span {
+	spans := []span{{base, returns(fallback)}}
+	known, ok := abiOf(a)
+	last := ScmpSyscall(-1)
+	for _, row := range u.rows {
+		if ok {
+			last = max(last, number(row, a, known))
+		}
+	}
+	if last >= 0 {
+		spans = append(spans, span{uint32(last) + 1, returns(u.returns)})
+	}
+	return spans
+}
+
 // compile gives the program for rules in the order they were added.
-func compile(rules []rule, archs []ScmpArch, fallback, badArch uint32) ([]insn, error) {
+func compile(rules []rule, archs []ScmpArch, fallback, badArch uint32, u unknowns) ([]insn, error) {
 	code := []insn{{code: loadWord, k: offsetArch}}
 	for _, audit := range audits(archs) {
-		section, err := compileAudit(rules, audit, archs, fallback, badArch)
+		section, err := compileAudit(rules, audit, archs, fallback, badArch, u)
 		if err != nil {
 			return nil, err
 		}
@@ -48,17 +70,26 @@ func audits(archs []ScmpArch) []uint32 {
 
 // compileAudit gives the code for one audit architecture: the search over the numbers of its one
 // or, with x32, two interfaces.
-func compileAudit(rules []rule, audit uint32, archs []ScmpArch, fallback, badArch uint32) ([]insn, error) {
-	spans := []span{{0, returns(fallback)}}
-	amd64, x32 := slices.Contains(archs, ArchAMD64), slices.Contains(archs, ArchX32)
+func compileAudit(rules []rule, audit uint32, archs []ScmpArch, fallback, badArch uint32, u unknowns) ([]insn, error) {
+	var spans []span
 	if known, _ := abiOf(ArchAMD64); audit == known.audit {
 		// Calls of the half of amd64 that the filter does not speak of are of a bad architecture;
 		// -1 is what a tracer leaves to skip a call (seccomp(2)) and is never one.
-		switch {
-		case !x32:
+		amd64, x32 := slices.Contains(archs, ArchAMD64), slices.Contains(archs, ArchX32)
+		spans = []span{{0, returns(badArch)}}
+		if amd64 {
+			spans = u.after(0, ArchAMD64, fallback)
+		}
+		if x32 {
+			spans = append(spans, u.after(x32Bit, ArchX32, fallback)...)
+		} else {
 			spans = append(spans, span{x32Bit, returns(badArch)}, span{^uint32(0), returns(fallback)})
-		case !amd64:
-			spans = []span{{0, returns(badArch)}, {x32Bit, returns(fallback)}}
+		}
+	} else {
+		for _, a := range archs {
+			if known, ok := abiOf(a); ok && known.audit == audit {
+				spans = u.after(0, a, fallback)
+			}
 		}
 	}
 	for _, a := range archs {

@@ -14,6 +14,9 @@ type ScmpFilter struct {
 	rules             []rule
 	index             *numberIndex // of the native interface
 
+	unknown ScmpAction // ActInvalid for the fallback
+	known   []int      // rows below which calls are not unknown
+
 	noNewPrivs, tsync, log, ssb, rawRC, waitKill bool
 
 	optimize int
@@ -129,6 +132,25 @@ func (f *ScmpFilter) AddRuleConditional(call ScmpSyscall, action ScmpAction, con
 	return nil
 }
 
+// SetUnknown gives the calls of an interface with a number above those of all of known another action
+// than the fallback: those that a kernel has got since a profile was written. It is not of
+// libseccomp-golang; runc puts a program of its own before libseccomp's for it.
+func (f *ScmpFilter) SetUnknown(action ScmpAction, known []ScmpSyscall) error {
+	if !f.IsValid() {
+		return errNoFilter
+	}
+	if _, err := action.kernel(); err != nil {
+		return err
+	}
+	f.unknown, f.known = action, nil
+	for _, call := range known {
+		if row, ok := f.index.row(call); ok {
+			f.known = append(f.known, row)
+		}
+	}
+	return nil
+}
+
 // AddRuleExact is [ScmpFilter.AddRule]: rules are never weakened here, except that conditions on
 // the first argument are not seen through 32-bit x86's socketcall and ipc.
 func (f *ScmpFilter) AddRuleExact(call ScmpSyscall, action ScmpAction) error {
@@ -153,7 +175,13 @@ func (f *ScmpFilter) ExportBPFMem() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := compile(f.rules, f.archs, fallback, bad)
+	u := unknowns{rows: f.known}
+	if f.unknown != ActInvalid {
+		if u.returns, err = f.unknown.kernel(); err != nil {
+			return nil, err
+		}
+	}
+	program, err := compile(f.rules, f.archs, fallback, bad, u)
 	if err != nil {
 		return nil, err
 	}

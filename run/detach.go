@@ -184,7 +184,17 @@ func handOver(h handover, e *record.Entry, first *net.UnixConn, s *stander) (err
 	}
 	defer s.conn.Close()
 	var answer started
-	if err = monitor.Send(s.conn, h, files...); err == nil {
+	err = monitor.Send(s.conn, h, files...)
+	if err != nil && h.donor(e) == nil {
+		// It was killed while it waited, which may have been for a long pull.
+		s.dismiss()
+		if s, err = spawn(nil); err != nil {
+			return fmt.Errorf("starting the container's monitor: %w", err)
+		}
+		defer s.conn.Close()
+		err = monitor.Send(s.conn, h, files...)
+	}
+	if err == nil {
 		_, err = monitor.Receive(s.conn, &answer)
 	}
 	if err != nil {

@@ -105,7 +105,7 @@ func killMembers(mountns string) {
 		}
 		for _, e := range entries {
 			pid, err := strconv.Atoi(e.Name())
-			if err != nil {
+			if err != nil || pid == os.Getpid() {
 				continue
 			}
 			if ns, err := os.Readlink(filepath.Join("/proc", e.Name(), "ns/mnt")); err != nil || ns != mountns {

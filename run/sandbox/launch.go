@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/rootless/cgroup"
 	"github.com/dhow-containers/dhow/run/sandbox/payload"
 	"github.com/dhow-containers/dhow/run/sandbox/rootfs"
 	"github.com/dhow-containers/dhow/run/seccomp"
@@ -119,6 +121,9 @@ func (c *Container) launch(ctx context.Context, r Request, config *configs.Confi
 	if err := c.outfit(c.pid, r.Spec.Process, stdio); err != nil {
 		return err
 	}
+	if err := c.own.child.Prepare(root.FD(), stdio); err != nil {
+		return err
+	}
 	if err := c.streams.attach(); err != nil {
 		return err
 	}
@@ -132,7 +137,7 @@ func (c *Container) launch(ctx context.Context, r Request, config *configs.Confi
 	}
 	child := c.own.child
 	c.own.child = nil
-	if err := child.Run(root.FD(), stdio); err != nil {
+	if err := child.Execute(); err != nil {
 		return err
 	}
 	c.streams.started()
@@ -176,6 +181,9 @@ func (c *Container) beget(r Request, plan payload.Plan) (proc *os.File, err erro
 		if err := c.own.group.Set(c.own.config.Cgroups.Resources); err != nil {
 			return nil, fmt.Errorf("error setting cgroup config: %w", err)
 		}
+	}
+	if err := setOOMScore(c.pid, r.Spec.Process); err != nil {
+		return nil, err
 	}
 	proc, group, err := c.own.child.Ready()
 	var refused *payload.ProcError
@@ -241,6 +249,9 @@ func (c *Container) plan(p *specs.Process) (payload.Plan, error) {
 		return plan, err
 	}
 	if plan.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
+		if c.owners == nil {
+			return plan, errors.New("a seccomp profile can not notify here")
+		}
 		plan.Listener = func(pid, fd int) error { return c.owners.Adopt(pid, fd) }
 	}
 	return plan, nil
@@ -258,16 +269,22 @@ func (c *Container) outfit(pid int, p *specs.Process, stdio [3]*os.File) error {
 			return fmt.Errorf("error setting rlimit type %v: %w", kind, err)
 		}
 	}
-	if p.OOMScoreAdj != nil {
-		name := fmt.Sprintf("/proc/%d/oom_score_adj", pid)
-		if err := os.WriteFile(name, []byte(strconv.Itoa(*p.OOMScoreAdj)), 0); err != nil {
-			return fmt.Errorf("setting the oom score: %w", err)
-		}
-	}
 	for _, f := range stdio {
 		if err := giveTo(f, p.User.UID); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// setOOMScore gives a child that still waits the score its process wishes.
+func setOOMScore(pid int, p *specs.Process) error {
+	if p.OOMScoreAdj == nil {
+		return nil
+	}
+	name := fmt.Sprintf("/proc/%d/oom_score_adj", pid)
+	if err := os.WriteFile(name, []byte(strconv.Itoa(*p.OOMScoreAdj)), 0); err != nil {
+		return fmt.Errorf("setting the oom score: %w", err)
 	}
 	return nil
 }
@@ -378,6 +395,7 @@ func (c *Container) joinContainer() error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return os.NewSyscallError("unshare", err)
 	}
+	unix.Umask(0o022)
 	type place struct {
 		fd, flag int
 		file     string
@@ -398,6 +416,9 @@ func (c *Container) joinContainer() error {
 			return &os.PathError{Op: "open", Path: name, Err: err}
 		}
 		places = append(places, place{fd, k.flag, k.file})
+	}
+	if err := c.process.Signal(unix.Signal(0)); err != nil {
+		return os.ErrProcessDone // the number may be another's by now
 	}
 	for _, p := range places {
 		var there, here unix.Stat_t
@@ -423,18 +444,28 @@ func (c *Container) visit(v *visitor, r ExecRequest, j *Joined) (err error) {
 	plan.Keyring, plan.Joins = keyringOf(c.id, c.own.config), true
 	stdio := [3]*os.File{r.Stdio.In, r.Stdio.Out, r.Stdio.Err}
 	var made []*os.File
+	var child *payload.Child
+	var h home
 	defer func() {
 		for _, f := range made {
 			f.Close()
 		}
+		h.close()
 	}()
-	var child *payload.Child
 	err = v.do(func() error {
 		self, err := unix.Open("/proc/self/fd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return &fs.PathError{Op: "open", Path: "/proc/self/fd", Err: err}
 		}
 		defer unix.Close(self)
+		null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		made = append(made, null)
+		if h, err = leaveHome(); err != nil {
+			return err
+		}
 		if err := c.joinContainer(); err != nil {
 			return err
 		}
@@ -447,11 +478,11 @@ func (c *Container) visit(v *visitor, r ExecRequest, j *Joined) (err error) {
 			stdio = [3]*os.File{slave, slave, slave}
 		}
 		if slices.Contains(stdio[:], nil) {
-			null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
-			if err != nil {
-				return err
+			// The container's own, if it still is one; the host's is as good, but for its place.
+			if theirs, err := rootfs.Null(self, unix.AT_FDCWD); err == nil {
+				made = append(made, theirs)
+				null = theirs
 			}
-			made = append(made, null)
 			for i := range stdio {
 				if stdio[i] == nil {
 					stdio[i] = null
@@ -465,13 +496,11 @@ func (c *Container) visit(v *visitor, r ExecRequest, j *Joined) (err error) {
 		return err
 	}
 	j.pid = child.Pid
-	if j.process, err = os.FindProcess(child.Pid); err != nil {
-		child.Kill()
-		return err
-	}
 	defer func() {
 		if err != nil {
-			_ = j.process.Signal(unix.SIGKILL)
+			if child != nil {
+				child.Kill()
+			}
 			_, _ = j.process.Wait()
 			if j.master != nil {
 				j.master.Close()
@@ -479,19 +508,51 @@ func (c *Container) visit(v *visitor, r ExecRequest, j *Joined) (err error) {
 			}
 		}
 	}()
-	if c.own.group != nil {
-		if err := c.own.group.AddPid("", child.Pid); err != nil {
-			child.Kill()
-			return fmt.Errorf("joining the control group: %w", err)
-		}
+	if j.process, err = os.FindProcess(child.Pid); err != nil { // never, on Linux
+		return err
+	}
+	if err := c.joinGroup(child.Pid); err != nil {
+		return err
+	}
+	if err := setOOMScore(child.Pid, r.Process); err != nil {
+		return err
 	}
 	if _, _, err := child.Ready(); err != nil {
-		child.Kill()
 		return err
 	}
 	if err := c.outfit(child.Pid, r.Process, stdio); err != nil {
-		child.Kill()
 		return err
 	}
-	return child.Run(-1, stdio)
+	if err := child.Prepare(-1, stdio); err != nil {
+		return err
+	}
+	running := child
+	child = nil
+	if err := running.Execute(); err != nil {
+		return err
+	}
+	return v.do(h.back)
+}
+
+// joinGroup puts a process into the container's control group, or into the one its first process is in by
+// now: a container that makes groups of its own lets none be in the first one (cgroups(7)).
+func (c *Container) joinGroup(pid int) error {
+	if c.own.group == nil {
+		return nil
+	}
+	err := c.own.group.AddPid("", pid)
+	if err == nil {
+		return nil
+	}
+	said, rerr := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.pid))
+	if rerr == nil {
+		for line := range strings.SplitSeq(string(said), "\n") {
+			if group, ok := strings.CutPrefix(line, "0::/"); ok && !strings.Contains(group, "..") {
+				if cgroups.WriteCgroupProc(path.Join(cgroup.Root, group), pid) == nil {
+					return nil
+				}
+			}
+		}
+	}
+	return fmt.Errorf("joining the control group: %w", err)
 }

@@ -19,13 +19,32 @@ type visitor struct {
 
 func newVisitor() *visitor {
 	v := &visitor{work: make(chan func())}
-	go func() {
-		runtime.LockOSThread() // and not unlocked: the thread ends with this function
-		for f := range v.work {
-			f()
-		}
-	}()
+	go v.live()
 	return v
+}
+
+// live runs what it is given on a thread of its own, which ends with it: it stays locked. The process's
+// first thread does not end, and is what others see of the process in /proc: it is not taken.
+func (v *visitor) live() {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		begun := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			close(begun)
+			v.serve()
+		}()
+		<-begun
+		runtime.UnlockOSThread()
+		return
+	}
+	v.serve()
+}
+
+func (v *visitor) serve() {
+	for f := range v.work {
+		f()
+	}
 }
 
 // do runs f on the thread. f makes no call into C but those of payload.
@@ -84,6 +103,7 @@ func enterNamespaces(list []specs.LinuxNamespace, laterCgroup bool) (forChild ui
 	if err := unix.Unshare(flags); err != nil {
 		return 0, fmt.Errorf("making the container's namespaces: %w", err)
 	}
+	unix.Umask(0o022) // the thread's own by now: the caller's says nothing of what is made inside
 	return forChild, nil
 }
 

@@ -21,6 +21,9 @@ func Program(s *specs.LinuxSeccomp) (code []byte, flags uint32, err error) {
 	if s == nil || s.DefaultAction == "" && len(s.Syscalls) == 0 {
 		return nil, 0, nil
 	}
+	if s.DefaultAction == specs.ActNotify {
+		return nil, 0, errors.New("seccomp: SCMP_ACT_NOTIFY can not be the default action")
+	}
 	fallback, err := scmpAction(s.DefaultAction, s.DefaultErrnoRet)
 	if err != nil {
 		return nil, 0, err

@@ -78,7 +78,8 @@ static int say(struct payload *p, int step, int error, const int *fds, size_t n)
 		control.header.cmsg_len = CMSG_LEN(n * sizeof(int));
 		memcpy(CMSG_DATA(&control.header), fds, n * sizeof(int));
 	}
-	while (sendmsg(p->here, &m, MSG_NOSIGNAL) < 0)
+	/* Without descriptors by the call that every profile allows. */
+	while ((n > 0 ? syscall(SYS_sendmsg, p->here, &m, MSG_NOSIGNAL) : syscall(SYS_write, p->here, &w, sizeof(w))) < 0)
 		if (errno != EINTR)
 			return -1;
 	return 0;
@@ -97,7 +98,7 @@ static void wait_go(struct payload *p)
 	ssize_t n;
 
 	do
-		n = read(p->here, &c, 1);
+		n = syscall(SYS_read, p->here, &c, 1);
 	while (n < 0 && errno == EINTR);
 	if (n != 1)
 		_exit(255);
@@ -118,7 +119,7 @@ static void take(struct payload *p, int fds[4])
 	ssize_t n;
 
 	do
-		n = recvmsg(p->here, &m, MSG_CMSG_CLOEXEC);
+		n = syscall(SYS_recvmsg, p->here, &m, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		_exit(255);
@@ -175,6 +176,20 @@ static void enter_root(struct payload *p, int root)
 		fail(p, STEP_ROOT);
 }
 
+/* Keeps 0, 1, 2 and the socket, which becomes 3. A descriptor of the host, even one that is closed on
+ * execve(2), would be a way out while names are resolved in the container: "/proc/self/fd/N/.." may be
+ * the path of its program (CVE-2024-21626). */
+static void close_all(struct payload *p)
+{
+	if (p->here != 3) {
+		if (dup3(p->here, 3, O_CLOEXEC) < 0)
+			fail(p, STEP_STDIO);
+		p->here = 3;
+	}
+	if (syscall(SYS_close_range, 4U, ~0U, 0) < 0)
+		fail(p, STEP_STDIO);
+}
+
 static void stdio(struct payload *p, const int fds[3])
 {
 	int i;
@@ -182,9 +197,6 @@ static void stdio(struct payload *p, const int fds[3])
 	for (i = 0; i < 3; i++)
 		if (dup2(fds[i], i) < 0)
 			fail(p, STEP_STDIO);
-	/* What somebody left open is nothing to a payload. */
-	if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL)
-		fail(p, STEP_STDIO);
 	if (setsid() < 0)
 		fail(p, STEP_SESSION);
 	if (p->terminal && ioctl(0, TIOCSCTTY, 0) < 0)
@@ -281,7 +293,7 @@ static void capabilities(struct payload *p)
 		data[i].permitted = (uint32_t)(p->permitted >> (32 * i));
 		data[i].inheritable = (uint32_t)(p->inheritable >> (32 * i));
 	}
-	if (syscall(SYS_capset, &header, data) < 0)
+	if (!p->leave_caps && syscall(SYS_capset, &header, data) < 0)
 		fail(p, STEP_CAPS);
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		fail(p, STEP_CAPS);
@@ -302,19 +314,17 @@ static void become(struct payload *p)
 			fail(p, STEP_CHDIR);
 		again = 1;
 	}
-	/* From here on the processes of the container are its equals and could look into it, which is to
-	 * look into dhow: its memory and its descriptors. execve(2) takes this back. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		fail(p, STEP_CAPS);
 	drop_bounding(p);
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		fail(p, STEP_CAPS);
 	if (p->set_groups && syscall(SYS_setgroups, (long)p->ngroups, p->groups) < 0)
 		fail(p, STEP_GROUPS);
-	if (syscall(SYS_setresgid, p->gid, p->gid, p->gid) < 0)
+	if (syscall(SYS_setgid, p->gid) < 0)
 		fail(p, STEP_GID);
-	if (syscall(SYS_setresuid, p->uid, p->uid, p->uid) < 0)
+	if (syscall(SYS_setuid, p->uid) < 0)
 		fail(p, STEP_UID);
+	if (p->hide && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) /* fs.suid_dumpable may have another opinion */
+		fail(p, STEP_PARENT);
 	if (again && chdir(p->cwd) < 0)
 		fail(p, STEP_CHDIR);
 	/* A descriptor of the host in the path, /proc/self/fd/N, would lead out (CVE-2024-21626):
@@ -336,10 +346,11 @@ static void become(struct payload *p)
 static void tie_to_parent(struct payload *p)
 {
 	struct pollfd parent = { .fd = p->here };
+	const struct timespec at_once = { 0, 0 };
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		fail(p, STEP_PARENT);
-	if (poll(&parent, 1, 0) > 0 && (parent.revents & POLLHUP))
+	if (syscall(SYS_ppoll, &parent, 1, &at_once, NULL, 8) > 0 && (parent.revents & POLLHUP))
 		_exit(255);
 }
 
@@ -394,30 +405,45 @@ static const char *look(struct payload *p, char *found, size_t size)
 	fail(p, STEP_SEARCH);
 }
 
+/* strerror(3) takes locks. */
+static const char *cause(int error)
+{
+	switch (error) {
+	case ENOENT: return "no such file or directory";
+	case ENOEXEC: return "exec format error";
+	case EACCES: return "permission denied";
+	case EPERM: return "operation not permitted";
+	case E2BIG: return "argument list too long";
+	case ELOOP: return "too many levels of symbolic links";
+	case ENAMETOOLONG: return "file name too long";
+	case ENOTDIR: return "not a directory";
+	case EISDIR: return "is a directory";
+	case ETXTBSY: return "text file busy";
+	case ENOMEM: return "cannot allocate memory";
+	case EIO: return "input/output error";
+	case EINVAL: return "invalid argument";
+	case ELIBBAD: return "accessing a corrupted shared library";
+	}
+	return "it can not be executed";
+}
+
 /* What only execve(2) finds, an interpreter that is missing, is said where the payload would speak, as
  * docker's containers do: "exec /bin/odd: no such file or directory". */
 static void complain(const char *program)
 {
-	char buf[128], said[4096 + 160] = "exec ";
-	const char *cause = strerror_r(errno, buf, sizeof(buf));
-	size_t n = strlen(said), len = strlen(program);
+	const char *const parts[] = { "exec ", program, ": ", cause(errno), "\n" };
+	char said[4096 + 128];
+	size_t n = 0, i;
 
-	if (len > 4095)
-		len = 4095;
-	memcpy(said + n, program, len);
-	n += len;
-	said[n++] = ':';
-	said[n++] = ' ';
-	len = strlen(cause);
-	if (len > sizeof(buf))
-		len = sizeof(buf);
-	memcpy(said + n, cause, len);
-	if (said[n] >= 'A' && said[n] <= 'Z')
-		said[n] = (char)(said[n] - 'A' + 'a');
-	n += len;
-	said[n++] = '\n';
-	if (write(2, said, n) < 0)
-		_exit(255);
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		size_t len = strlen(parts[i]);
+
+		if (len > sizeof(said) - n)
+			len = sizeof(said) - n;
+		memcpy(said + n, parts[i], len);
+		n += len;
+	}
+	(void)!syscall(SYS_write, 2, said, n);
 }
 
 static int child(void *arg)
@@ -429,29 +455,34 @@ static int child(void *arg)
 	int fds[4];
 	size_t n = 0;
 
-	close(p->there);
+	close_all(p);
 	default_signals();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		fail(p, STEP_PARENT);
 	wait_go(p); /* it has its control group */
+	/* Processes of the container that see this one could trace it when it has become their equal.
+	 * execve(2) takes this back. */
+	if (p->hide && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		fail(p, STEP_PARENT);
 	if (p->proc)
 		fds[n++] = make_proc(p);
 	if (p->cgroupns) {
-		if (unshare(CLONE_NEWCGROUP) < 0 || (fds[n] = open("/proc/self/ns/cgroup", O_RDONLY | O_CLOEXEC)) < 0)
+		if (unshare(CLONE_NEWCGROUP) < 0 ||
+		    (fds[n] = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/ns/cgroup", O_RDONLY | O_CLOEXEC)) < 0)
 			fail(p, STEP_CGROUP);
 		n++;
 	}
+	if (p->keyring)
+		keyring(p);
 	if (say(p, STEP_READY, 0, fds, n) < 0)
 		_exit(255);
-	while (n > 0)
-		close(fds[--n]);
-	take(p, fds);
+	close_all(p);
+	take(p, fds); /* everything is made */
 	stdio(p, fds);
 	if (p->pivot)
 		enter_root(p, fds[3]);
+	close_all(p);
 	umask((mode_t)p->umask);
-	if (p->keyring)
-		keyring(p);
 	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		fail(p, STEP_NO_NEW_PRIVS);
 	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
@@ -462,6 +493,9 @@ static int child(void *arg)
 	become(p);
 	tie_to_parent(p);
 	program = look(p, found, sizeof(found));
+	if (say(p, STEP_LAST, 0, NULL, 0) < 0)
+		_exit(255);
+	wait_go(p);
 	if (p->filter && p->no_new_privs)
 		filter(p);
 	execve(program, p->argv, p->envp);
@@ -476,11 +510,14 @@ long dhow_payload_start(struct payload *p)
 	int flags = (int)p->clone_flags | SIGCHLD | (p->own_memory ? 0 : CLONE_VM);
 	long pid;
 
+	/* The first page is none: a stack that is too small is to end the child, not to write elsewhere. */
 	p->stack = mmap(NULL, PAYLOAD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (p->stack == MAP_FAILED) {
 		p->stack = NULL;
 		return -errno;
 	}
+	if (mprotect(p->stack, 4096, PROT_NONE) < 0)
+		return -errno;
 	/* A handler of the Go runtime must not run in the child. */
 	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof(mask));
 	pid = clone(child, (char *)p->stack + PAYLOAD_STACK, flags, p);

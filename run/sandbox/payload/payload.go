@@ -4,11 +4,12 @@
 // A second start of the Go runtime would cost more than everything else a container's start does. So
 // the child is a clone of the calling thread that shares this process's memory (CLONE_VM) and runs a
 // page of C, payload.c; what needs paths, mounts or libraries is done before, in Go, by a thread in the
-// child's namespaces, see run/sandbox. The child waits twice:
+// child's namespaces, see run/sandbox. The child waits three times:
 //
-//	Start  clone(2), in the namespaces of the thread
-//	Ready  it has its control group; it makes its cgroup namespace
-//	Run    everything is there; the rest of the steps, and the program
+//	Start    clone(2), in the namespaces of the thread
+//	Ready    it has its control group; it makes its cgroup namespace and its proc
+//	Prepare  everything is there: root, streams, filter, credentials; the program is found
+//	Execute  the program
 package payload
 
 /*
@@ -36,7 +37,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Plan is what a child is to become. Descriptors stay the caller's, and open until Run has returned.
+// Plan is what a child is to become. Descriptors stay the caller's, and stay open until Prepare has returned.
 type Plan struct {
 	// Flags are the namespaces of clone(2) it gets; others are those of the calling thread.
 	Flags uintptr
@@ -46,12 +47,13 @@ type Plan struct {
 	// attributes of its mount (fsmount(2)): it shows the processes of the child's pid namespace.
 	Proc      []string
 	ProcAttrs uint64
-	// Joins says that processes which are not trusted may see it from the beginning.
+	// Joins says that processes which are not trusted see it from the beginning: it gets memory of its
+	// own, and what can be done is done against being traced.
 	Joins bool
 	// OwnMemory makes it by fork(2): what it then does to its memory's attributes, as its
 	// oom_score_adj, does not concern this process.
 	OwnMemory bool
-	// Pivot says that Run will bring a new root.
+	// Pivot says that Prepare will bring a new root.
 	Pivot bool
 	// Terminal makes descriptor 0 its controlling terminal.
 	Terminal bool
@@ -77,7 +79,9 @@ type Plan struct {
 	Args, Env                                            []string
 }
 
-// Child is a process on its way. One of Run and Kill ends that.
+func (p Plan) ownMemory() bool { return p.OwnMemory || p.Joins }
+
+// Child is a process on its way. One of Execute and Kill ends that, whatever fails.
 type Child struct {
 	Pid  int
 	plan Plan
@@ -92,7 +96,7 @@ func NoFile() unix.Rlimit {
 }
 
 // Start clones the child, which then waits for Ready. The calling goroutine is locked to its thread,
-// which makes no call into C and does not end before Run has returned; the child dies with it.
+// which makes no call into C and does not end before Execute has returned; the child dies with it.
 func Start(p Plan) (*Child, error) {
 	for _, list := range [][]string{p.Args, p.Env, {p.Cwd, p.Keyring}} {
 		if slices.ContainsFunc(list, func(s string) bool { return strings.IndexByte(s, 0) >= 0 }) {
@@ -111,7 +115,9 @@ func Start(p Plan) (*Child, error) {
 	}
 	ch := &Child{plan: p}
 	ch.fill(ends)
-	private.begin(p.Joins)
+	if !p.ownMemory() {
+		shared.begin()
+	}
 	pid := C.dhow_payload_start(ch.c)
 	unix.Close(ends[0])
 	ch.sock = os.NewFile(uintptr(ends[1]), "payload")
@@ -129,7 +135,7 @@ func (ch *Child) fill(ends [2]int) {
 	c := (*C.struct_payload)(ch.alloc(C.sizeof_struct_payload))
 	ch.c = c
 	c.here, c.there = C.int(ends[0]), C.int(ends[1])
-	c.clone_flags, c.own_memory, c.cgroupns = C.uint64_t(p.Flags), flag(p.OwnMemory), flag(p.CgroupNS)
+	c.clone_flags, c.own_memory, c.cgroupns = C.uint64_t(p.Flags), flag(p.ownMemory()), flag(p.CgroupNS)
 	c.pivot, c.terminal, c.umask, c.no_new_privs = flag(p.Pivot), flag(p.Terminal), C.int(p.Umask), flag(p.NoNewPrivs)
 	if p.Keyring != "" {
 		c.keyring, c.keyring_add = ch.text(p.Keyring), C.uint32_t(p.KeyringAdd)
@@ -140,6 +146,11 @@ func (ch *Child) fill(ends [2]int) {
 		c.filter, c.filter_len = (*C.uint8_t)(code), C.uint16_t(len(p.Filter)/unix.SizeofSockFilter)
 		c.filter_flags, c.listener = C.uint32_t(p.FilterFlags), flag(p.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0)
 	}
+	listens := p.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
+	// Who answers for a listener reads the child's memory, which hiding may close to this process too.
+	// Without that the child's capabilities protect it: nobody in the container has as many.
+	c.hide = flag(p.Joins && !listens)
+	c.leave_caps = flag(p.Joins && listens && p.UID == 0 && (!p.NoNewPrivs || p.Permitted == p.Bounding))
 	c.cwd = ch.text(p.Cwd)
 	c.bounding, c.effective, c.permitted = C.uint64_t(p.Bounding), C.uint64_t(p.Effective), C.uint64_t(p.Permitted)
 	c.inheritable, c.ambient = C.uint64_t(p.Inheritable), C.uint64_t(p.Ambient)
@@ -194,7 +205,7 @@ func (ch *Child) Ready() (proc, cgroupNS *os.File, err error) {
 	if err := ch.let(); err != nil {
 		return nil, nil, err
 	}
-	_, files, err := ch.hear(wordReady)
+	_, files, err := ch.hear(C.STEP_READY)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -209,11 +220,9 @@ func (ch *Child) Ready() (proc, cgroupNS *os.File, err error) {
 	return proc, cgroupNS, nil
 }
 
-// Run gives the child its standard streams and, with Plan.Pivot, the mount that becomes its root, and
-// returns when it executes its program. The error is an *Error or one of the listener's; the child has
-// ended then, or will, and is to be waited for.
-func (ch *Child) Run(root int, stdio [3]*os.File) error {
-	defer ch.settle()
+// Prepare gives the child its standard streams and, with Plan.Pivot, the mount that becomes its root, and
+// returns when there is nothing left but its program. The error is an *Error or one of the listener's.
+func (ch *Child) Prepare(root int, stdio [3]*os.File) error {
 	defer runtime.KeepAlive(stdio)
 	var fds []int
 	for _, f := range stdio {
@@ -223,22 +232,39 @@ func (ch *Child) Run(root int, stdio [3]*os.File) error {
 		fds = append(fds, root)
 	}
 	if err := unix.Sendmsg(int(ch.sock.Fd()), []byte{1}, unix.UnixRights(fds...), nil, unix.MSG_NOSIGNAL); err != nil && err != unix.EPIPE {
-		ch.stop()
 		return fmt.Errorf("letting the payload on: %w", err)
 	}
+	return ch.listen(C.STEP_LAST)
+}
+
+// Execute has the child execute its program and returns when it does: then it is a process like others, and
+// what it can not say any more its status tells. An error is one of the listener's.
+func (ch *Child) Execute() error {
+	err := ch.let()
+	if err == nil {
+		err = ch.listen(0)
+	}
+	if errors.Is(err, errEnded) {
+		err = nil
+	}
+	if err != nil {
+		ch.stop()
+	}
+	ch.settle()
+	return err
+}
+
+// listen hears the child until it says that step, and takes its listener meanwhile.
+func (ch *Child) listen(step int32) error {
 	for {
-		_, files, err := ch.hear(wordListener)
-		if errors.Is(err, errExecuted) {
-			return nil
-		}
-		if err != nil {
+		w, files, err := ch.hear(step, C.STEP_LISTENER)
+		if err != nil || w.step == step {
 			return err
 		}
 		if err = ch.giveListener(files); err == nil {
 			err = ch.let()
 		}
 		if err != nil {
-			ch.stop()
 			return err
 		}
 	}
@@ -250,33 +276,28 @@ func (ch *Child) Kill() {
 	ch.settle()
 }
 
-// private counts the children that share this process's memory, and what is to become of it. A child
-// that has the credentials of its container could be traced by the processes there, and with it this
-// process: so it takes away what allows that, PR_SET_DUMPABLE, from itself, which is from this process as
-// well, and the last one gone gives it back.
-var private privacy
+// shared counts the children that have this process's memory. One that takes the credentials of another
+// user makes the memory one that the same user's processes may not look into (PR_SET_DUMPABLE), which this
+// process would stay; the last one gone gives that back.
+var shared sharing
 
-type privacy struct {
+type sharing struct {
 	sync.Mutex
 	children, before int
 }
 
-// begin counts a child; hide takes the attribute away at once.
-func (p *privacy) begin(hide bool) {
-	p.Lock()
-	defer p.Unlock()
-	if p.children++; p.children == 1 {
-		p.before, _ = unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
-	}
-	if hide {
-		_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+func (s *sharing) begin() {
+	s.Lock()
+	defer s.Unlock()
+	if s.children++; s.children == 1 {
+		s.before, _ = unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	}
 }
 
-func (p *privacy) end() {
-	p.Lock()
-	defer p.Unlock()
-	if p.children--; p.children == 0 && p.before == 1 {
+func (s *sharing) end() {
+	s.Lock()
+	defer s.Unlock()
+	if s.children--; s.children == 0 && s.before == 1 {
 		_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
 	}
 }
@@ -310,17 +331,16 @@ func (ch *Child) let() error {
 	return nil
 }
 
-// errExecuted means that the socket was closed by execve(2), or by the child's death by a signal: which of
-// them its status tells.
-var errExecuted = errors.New("executed")
+// errEnded means that the socket was closed: by execve(2), or by the child's death.
+var errEnded = errors.New("the payload's process was killed before its program began (too little memory?)")
 
 type word struct {
 	step  int32
 	errno syscall.Errno
 }
 
-// hear waits for a word of the child, which is to be want, and the files that come with it.
-func (ch *Child) hear(want int32) (word, []*os.File, error) {
+// hear waits for a word of the child, which is to be one of want, and the files that come with it.
+func (ch *Child) hear(want ...int32) (word, []*os.File, error) {
 	raw, oob := make([]byte, C.sizeof_struct_payload_word), make([]byte, unix.CmsgSpace(2*4))
 	var n, oobn int
 	var err error
@@ -331,12 +351,12 @@ func (ch *Child) hear(want int32) (word, []*os.File, error) {
 	}
 	switch {
 	case err == unix.ECONNRESET, err == nil && n == 0:
-		return word{}, nil, errExecuted
+		return word{}, nil, errEnded
 	case err != nil || n < len(raw):
 		return word{}, nil, fmt.Errorf("hearing of the payload: %w", errors.Join(err, io.ErrUnexpectedEOF))
 	}
 	w := word{int32(binary.NativeEndian.Uint32(raw)), syscall.Errno(binary.NativeEndian.Uint32(raw[4:]))}
-	if w.step != want {
+	if !slices.Contains(want, w.step) {
 		return w, nil, ch.failed(w)
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
@@ -357,7 +377,9 @@ func (ch *Child) hear(want int32) (word, []*os.File, error) {
 }
 
 func (ch *Child) release() {
-	private.end()
+	if !ch.plan.ownMemory() {
+		shared.end()
+	}
 	ch.sock.Close()
 	if ch.c != nil {
 		C.dhow_payload_free(ch.c)
@@ -368,11 +390,6 @@ func (ch *Child) release() {
 	}
 	ch.free = nil
 }
-
-const (
-	wordReady    = C.STEP_READY
-	wordListener = C.STEP_LISTENER
-)
 
 // Error tells at which step a payload failed.
 type Error struct {

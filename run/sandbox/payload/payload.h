@@ -15,6 +15,7 @@ struct payload_word {
 enum {
 	STEP_READY = 1,	/* waits to be let on; its mount of proc and its cgroup namespace, as far as there are */
 	STEP_LISTENER,	/* its seccomp listener */
+	STEP_LAST,	/* waits to execute its program */
 	STEP_PROC,
 	STEP_CGROUP,
 	STEP_STDIO,
@@ -42,6 +43,8 @@ struct payload {
 	int here, there; /* the ends of a stream socket: the child's and the parent's */
 	uint64_t clone_flags;
 	int own_memory;	    /* fork(2) instead of CLONE_VM */
+	int hide;	    /* from being traced, once let on; with memory of its own */
+	int leave_caps;	    /* to execve(2), which gives root those of the bounding set */
 	int cgroupns;	    /* make a cgroup namespace once let on */
 	char *const *proc;  /* options of a filesystem proc to be made then, NULL for none */
 	uint64_t proc_attrs; /* of its mount, fsmount(2) */

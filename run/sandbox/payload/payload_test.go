@@ -2,6 +2,7 @@ package payload
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -73,13 +74,26 @@ func run(t *testing.T, p Plan) (syscall.WaitStatus, string, error) {
 	if _, _, err := c.Ready(); err != nil {
 		t.Fatal(err)
 	}
-	err = c.Run(-1, [3]*os.File{null, w, w})
+	if err = c.Prepare(-1, [3]*os.File{null, w, w}); err == nil {
+		err = c.Execute()
+	} else {
+		c.Kill()
+	}
 	w.Close()
 	out, _ := io.ReadAll(r)
 	return wait(t, c.Pid), string(out), err
 }
 
 func TestPayloadSteps(t *testing.T) {
+	dir, err := os.Open("/usr/bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	wayOut := fmt.Sprintf("/proc/self/fd/%d/env", dir.Fd())
+	if _, err := os.Stat(wayOut); err != nil {
+		t.Fatal("the control: it leads nowhere")
+	}
 	for _, c := range []struct {
 		name   string
 		change func(*Plan)
@@ -89,6 +103,8 @@ func TestPayloadSteps(t *testing.T) {
 	}{
 		{"runs", func(p *Plan) { p.Args = []string{"sh", "-c", "echo $0; umask; pwd; exit 7"} }, 7, "sh\n0027\n/\n", ""},
 		{"no descriptors", func(p *Plan) { p.Args = []string{"sh", "-c", "ls /proc/self/fd | tr '\\n' ' '"} }, 0, "0 1 2 3 ", ""},
+		// A directory that this process has open, named by the program's path (CVE-2024-21626).
+		{"a way out", func(p *Plan) { p.Args = []string{wayOut} }, 255, "", "no such file or directory"},
 		{"not there", func(p *Plan) { p.Args = []string{"no-such-program"} }, 255, "", `exec: "no-such-program": executable file not found in $PATH`},
 		{"no such path", func(p *Plan) { p.Args = []string{"/no/such"} }, 255, "", `exec: "/no/such": stat /no/such: no such file or directory`},
 		{"a directory", func(p *Plan) { p.Args = []string{"/usr"} }, 255, "", `exec: "/usr": is a directory`},
@@ -109,7 +125,7 @@ func TestPayloadSteps(t *testing.T) {
 		if err != nil {
 			got = err.Error()
 		}
-		if ws.ExitStatus() != c.status || !strings.Contains(out, c.out) || !strings.Contains(got, c.err) || c.err == "" && err != nil {
+		if err == nil && ws.ExitStatus() != c.status || !strings.Contains(out, c.out) || !strings.Contains(got, c.err) || c.err == "" && err != nil {
 			t.Errorf("%s: status %d, %q, %v", c.name, ws.ExitStatus(), out, err)
 		}
 		if d, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); d != 1 {
@@ -178,7 +194,7 @@ func TestPayloadKill(t *testing.T) {
 	if err := unix.Kill(c.Pid, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := c.Ready(); !errors.Is(err, errExecuted) {
+	if _, _, err := c.Ready(); !errors.Is(err, errEnded) {
 		t.Errorf("killed from outside: %v", err)
 	}
 	c.Kill()

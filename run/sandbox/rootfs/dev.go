@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/storage/tree"
 )
 
 // ownDev reports whether /dev is to be filled: nobody has bound another one there.
@@ -76,16 +78,20 @@ func (r *Root) device(p string) error {
 }
 
 // Null opens the container's /dev/null.
-func (r *Root) Null() (*os.File, error) {
-	fd, err := r.open("/dev/null", unix.O_PATH|unix.O_NOFOLLOW)
+func (r *Root) Null() (*os.File, error) { return Null(r.self, r.fd) }
+
+// Null is Root.Null for the root directory dir: never anything but the null device. self is an open
+// /proc/self/fd.
+func Null(self, dir int) (*os.File, error) {
+	fd, err := tree.OpenIn(dir, "dev/null", unix.O_PATH|unix.O_NOFOLLOW)
 	if err != nil {
-		return nil, err
+		return nil, &fs.PathError{Op: "open", Path: "/dev/null", Err: err}
 	}
 	defer unix.Close(fd)
 	if !isNull(fd) {
 		return nil, errors.New("container's /dev/null is invalid")
 	}
-	return Reopen(r.self, fd, unix.O_RDWR)
+	return Reopen(self, fd, unix.O_RDWR)
 }
 
 func isNull(fd int) bool {

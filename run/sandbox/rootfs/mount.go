@@ -39,8 +39,11 @@ func (r *Root) mount(m *configs.Mount) error {
 // fresh mounts a filesystem of its own.
 func (r *Root) fresh(m *configs.Mount, kind string) error {
 	data := m.Data
-	var target int
-	var err error
+	target, err := r.open(m.Destination, unix.O_PATH)
+	there := err == nil
+	if there {
+		unix.Close(target)
+	}
 	if kind == "proc" || kind == "sysfs" {
 		// What the container's safety stands on is mounted where it seems to be.
 		target, err = r.ordinary(m.Destination, kind)
@@ -54,7 +57,7 @@ func (r *Root) fresh(m *configs.Mount, kind string) error {
 	if err := r.proper(target, kind == "proc"); err != nil {
 		return err
 	}
-	if kind == "tmpfs" {
+	if kind == "tmpfs" && there {
 		// As if the directory were still there.
 		var st unix.Stat_t
 		if err := unix.Fstat(target, &st); err != nil {

@@ -68,9 +68,9 @@ func (r *Root) FD() int { return r.fd }
 func ProcOptions(config *configs.Config) (options []string, attrs uint64) {
 	for _, m := range config.Mounts {
 		if m.Device == "proc" {
-			options = []string{}
+			options = []string{"source=" + m.Source}
 			if m.Data != "" {
-				options = strings.Split(m.Data, ",")
+				options = append(options, strings.Split(m.Data, ",")...)
 			}
 			return options, attributes(m.Flags)
 		}

@@ -36,6 +36,21 @@ func goodImage() fixture.Parts {
 	return fixture.Image(runtime.GOARCH, oneFile("a", strings.Repeat("content\n", 1000)))
 }
 
+// zstdImage is an image of n layers, each in a frame of zstd whose reader has to keep 1<<log bytes.
+func zstdImage(n, log int) fixture.Parts {
+	var tars [][]byte
+	for i := range n {
+		tars = append(tars, oneFile(fmt.Sprint(i), strings.Repeat("content\n", 1000)))
+	}
+	p := fixture.Image(runtime.GOARCH, tars...)
+	for i, t := range tars {
+		head := len(t)<<3 | 1 // the last block, as it is
+		p.Layers[i] = append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0, byte(log-10) << 3, byte(head), byte(head >> 8), byte(head >> 16)}, t...)
+	}
+	p.Manifest = strings.ReplaceAll(fixture.ManifestOf(p.Config, p.Layers...), "+gzip", "+zstd")
+	return p
+}
+
 // with changes a good image's manifest; what it says of blobs is answered with any blob.
 func with(change func(m string) string) func(*world) {
 	return func(w *world) {
@@ -189,6 +204,9 @@ func registryAttacks() []attack {
 			return strings.Replace(m, fmt.Sprintf(`"digest":%q,"size":%d`, config, len(goodImage().Config)), fmt.Sprintf(`"digest":%q,"size":%d`, config, 1<<30), 1)
 		}), harm: "takes"},
 		{name: "G7 layer without end", answer: before(fixture.Rule{Match: layerPath(), Body: string(goodImage().Layers[0]), Endless: true}), works: true, harm: "floods"}, // as much as was said
+		{name: "G7 refusal of a layer without end", answer: before(fixture.Rule{Match: layerPath(), Status: 404, Body: "gone ", Endless: true})},
+		{name: "G7 layers with large windows", answer: func(w *world) { w.reg.Answer(zstdImage(6, 27).Rules()...) }, works: true}, // as zstd --long writes them
+		{name: "G7 layer with too large a window", answer: func(w *world) { w.reg.Answer(zstdImage(1, 31).Rules()...) }, says: "window size"},
 		{name: "G7 ping without end", answer: before(fixture.Rule{Match: "GET /v2/$", Body: "x", Endless: true}), works: true, harm: "floods"},
 		{name: "G7 refusal without end", answer: before(fixture.Rule{Match: "/manifests/", Status: 404, Body: "\x1b[31mgone ", Endless: true}), harm: "floods"},
 		{name: "G7 refusal in JSON without end", answer: before(fixture.Rule{Match: "/manifests/", Status: 403, Body: `{"errors":[{"code":"DENIED","message":"` + strings.Repeat("no ", 1e5) + `\u001b[31m\nnow"}]}`, Header: map[string]string{"Content-Type": "application/json"}})},

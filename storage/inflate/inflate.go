@@ -2,7 +2,8 @@
 //
 // It knows what the image library knows, and reads gzip by itself: the library's reader of it (pgzip)
 // calls itself for every empty member, so that a stream of nothing but those overflows the stack, and its
-// WriteTo panics at the end of a stream.
+// WriteTo panics at the end of a stream. Zstd too: what a stream may make its reader keep has a bound, and
+// the streams of a process do not ask for it at the same time.
 package inflate
 
 import (
@@ -30,6 +31,8 @@ func Open(stream io.Reader) (plain io.ReadCloser, algorithm string, err error) {
 		return io.NopCloser(all), Uncompressed, nil
 	case format.Name() == compression.Gzip.Name():
 		plain, err = gzip.NewReader(all)
+	case format.Name() == compression.Zstd.Name():
+		plain, err = openZstd(all)
 	default:
 		plain, err = open(all)
 	}

@@ -11,6 +11,7 @@ replace github.com/containers/ocicrypt => ./storage/ocicrypt
 replace google.golang.org/genproto/googleapis/api => ./storage/genproto
 
 require (
+	github.com/docker/distribution v2.8.3+incompatible
 	github.com/moby/buildkit v0.34.2
 	github.com/opencontainers/cgroups v0.1.0
 	github.com/opencontainers/runc v1.5.2
@@ -41,7 +42,6 @@ require (
 	github.com/cyberphone/json-canonicalization v0.0.0-20241213102144-19d51d7fe467 // indirect
 	github.com/cyphar/filepath-securejoin v0.7.0 // indirect
 	github.com/distribution/reference v0.6.0
-	github.com/docker/distribution v2.8.3+incompatible // indirect
 	github.com/docker/docker-credential-helpers v0.9.9 // indirect
 	github.com/docker/go-connections v0.8.1 // indirect
 	github.com/docker/go-units v0.5.0

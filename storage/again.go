@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +16,7 @@ import (
 	"go.podman.io/image/v5/docker"
 
 	"github.com/dhow-containers/dhow/storage/progress"
+	"github.com/dhow-containers/dhow/storage/registry"
 )
 
 // patience is how often a request is made again that failed for a reason that may pass. The zero
@@ -28,8 +27,8 @@ type patience struct{ failed int }
 
 const maxFailures = 5
 
-// wait waits before the next try, a little longer each time, and says so. It gives err back when
-// there is to be none.
+// wait waits before the next try, a little longer each time and as long as the registry asks for, and
+// says so. It gives err back when there is to be none.
 func (p *patience) wait(ctx context.Context, what string, err error, say progress.Func) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -38,6 +37,11 @@ func (p *patience) wait(ctx context.Context, what string, err error, say progres
 		return fmt.Errorf("%w (tried %d times)", err, p.failed)
 	}
 	delay := time.Second << (p.failed - 1)
+	if host, asked := registry.Asked(ctx); asked > longestWait {
+		return &tooLong{host: host, wait: asked, ill: true}
+	} else if asked > delay {
+		delay = (asked + time.Second - 1).Truncate(time.Second)
+	}
 	say.Emit(progress.Event{Warning: fmt.Sprintf("%s: %v; trying again in %s", what, explainTransfer(ctx, err), delay)})
 	select {
 	case <-ctx.Done():
@@ -86,12 +90,16 @@ const longestWait = time.Minute
 type tooLong struct {
 	host string
 	wait time.Duration
+	ill  bool // it did not say that there were too many requests
 }
 
 func (t *tooLong) Error() string {
 	wait := t.wait.Round(time.Second).String()
 	if t.wait >= 48*time.Hour {
 		wait = fmt.Sprintf("%d days", t.wait/(24*time.Hour))
+	}
+	if t.ill {
+		return fmt.Sprintf("%s can not answer and wants no request for %s", t.host, wait)
 	}
 	return fmt.Sprintf("%s has had too many requests and wants none for %s", t.host, wait)
 }
@@ -141,7 +149,7 @@ func (t *throttle) Fire(e *logrus.Entry) error {
 	if said, ok := strings.CutPrefix(e.Message, "Detected 'Retry-After' header "); ok {
 		if said, err := strconv.Unquote(said); err == nil {
 			t.mu.Lock()
-			t.asked = retryAfter(said, time.Now())
+			t.asked = registry.RetryAfter(said, time.Now())
 			t.mu.Unlock()
 		}
 		return nil
@@ -156,7 +164,7 @@ func (t *throttle) Fire(e *logrus.Entry) error {
 	asked := t.asked
 	if t.asked = 0; asked > longestWait {
 		for _, end := range t.end {
-			end(&tooLong{host, asked})
+			end(&tooLong{host: host, wait: asked})
 		}
 		return nil
 	}
@@ -164,17 +172,6 @@ func (t *throttle) Fire(e *logrus.Entry) error {
 		say.Emit(progress.Event{Warning: fmt.Sprintf("%s wants fewer requests: waiting %s", host, seconds)})
 	}
 	return nil
-}
-
-// retryAfter reads the header of that name (RFC 9110, 10.2.3); 0 when it says nothing.
-func retryAfter(text string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(min(seconds, uint64(math.MaxInt64/time.Second))) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
 }
 
 // throttledWait reads "https://host/path: sleeping for 2.000000 seconds before next attempt".

@@ -187,7 +187,7 @@ func (a *arrival) close(failed error) error {
 		errs = append(errs, t.drop())
 		delete(a.trees, i)
 	}
-	if failed != nil && !errors.Is(failed, context.Canceled) && !passing(failed) {
+	if failed != nil && !errors.Is(failed, context.Canceled) && !continuable(failed) {
 		for _, blob := range a.kept {
 			errs = append(errs, a.s.dropBytes(blob))
 		}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/docker/distribution/registry/api/errcode"
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/types"
 
@@ -89,7 +90,7 @@ func (f *fetcher) fetch(ctx context.Context, info types.BlobInfo, use func(io.Re
 			return err
 		case errors.Is(err, errHave):
 			return errors.Join(err, p.remove())
-		case ctx.Err() != nil || (r.failed != nil && passing(r.failed)):
+		case ctx.Err() != nil || (r.failed != nil && continuable(r.failed)):
 			return err // what there is can be continued
 		case r.kept == 0 && !r.continued || whole || diskFull(err):
 			return errors.Join(err, p.remove())
@@ -249,6 +250,10 @@ func (r *blobReader) open() (err error) {
 		r.body, err = blobFrom(ctx, r.f.src, r.info, r.pos)
 	}
 	if err != nil {
+		var code errcode.ErrorCoder
+		if errors.As(err, &code) && code.ErrorCode() == errcode.ErrorCodeUnauthorized {
+			err = stale{err}
+		}
 		return err
 	}
 	if size >= 0 && r.limit >= 0 && size != r.limit {
@@ -263,6 +268,24 @@ func (r *blobReader) open() (err error) {
 	}
 	r.cancel, r.waited, r.since = cancel, 0, 0
 	return nil
+}
+
+// stale is the refusal of a blob of an image whose manifest was given: the token was good and is too old.
+// The library asks for another when the time is over that the token's server named, and not before; a new
+// image source asks at once.
+type stale struct{ error }
+
+func (s stale) Unwrap() error { return s.error }
+
+// continuable tells whether it is worth while to keep what had arrived before err.
+func continuable(err error) bool {
+	var later *tooLong
+	return passing(err) || expired(err) || errors.As(err, &later)
+}
+
+func expired(err error) bool {
+	var s stale
+	return errors.As(err, &s)
 }
 
 func (r *blobReader) close() {

@@ -58,17 +58,22 @@ func (s *Store) PullAll(ctx context.Context, ref string, o PullOptions) (Image, 
 	}
 	defer policy.Destroy()
 	to := &vaultRef{local: local{name: name.String()}, s: s}
-	report := newReporter(o.Progress, "downloading")
-	_, err = copy.Image(ctx, policy, to, resuming{from, s, o.Progress}, &copy.Options{
-		RemoveSignatures:   true,
-		PreserveDigests:    true,
-		ImageListSelection: copy.CopyAllImages,
-		SourceCtx:          sys,
-		DestinationCtx:     sys,
-		Progress:           report.events(),
-		ProgressInterval:   report.interval(),
-	})
-	report.close(err)
+	for renewed := false; ; renewed = true { // once with a new token, from where it was
+		report := newReporter(o.Progress, "downloading")
+		_, err = copy.Image(ctx, policy, to, resuming{from, s, o.Progress}, &copy.Options{
+			RemoveSignatures:   true,
+			PreserveDigests:    true,
+			ImageListSelection: copy.CopyAllImages,
+			SourceCtx:          sys,
+			DestinationCtx:     sys,
+			Progress:           report.events(),
+			ProgressInterval:   report.interval(),
+		})
+		report.close(err)
+		if renewed || !expired(err) {
+			break
+		}
+	}
 	if err != nil {
 		return Image{}, fmt.Errorf("pulling %s: %w", reference.Familiar(name.String()), explainTransfer(ctx, err))
 	}

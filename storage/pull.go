@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/copy"
+	"go.podman.io/image/v5/docker"
 	imagelib "go.podman.io/image/v5/image"
 	imagemanifest "go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/pkg/blobinfocache"
@@ -92,9 +93,18 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Image, err
 	defer policy.Destroy()
 	defer throttled.listen(o.Progress)()
 	var img Image
+	renewed := false
 	for p := (patience{}); ; {
-		if img, err = s.pull(ctx, policy, sys, from, to, o.Progress); err == nil || !busy(err) {
+		if img, err = s.pull(ctx, policy, sys, from, to, o.Progress); expired(err) && !renewed {
+			renewed = true // with a new token, from where it was
+			continue
+		}
+		if err == nil || !busy(err) {
 			break
+		}
+		var status docker.UnexpectedHTTPStatusError
+		if _, asked := registry.Asked(ctx); asked == 0 && errors.As(err, &status) {
+			registry.Knock(ctx, sys, from)
 		}
 		if err = p.wait(ctx, name.Domain, err, o.Progress); err != nil {
 			break
@@ -117,6 +127,7 @@ func (s *Store) pull(ctx context.Context, policy *signature.PolicyContext, sys *
 		return Image{}, err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
+	registry.Listen(ctx, src)
 	one, list, err := instance(ctx, sys, src)
 	if err != nil {
 		return Image{}, err

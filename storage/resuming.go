@@ -11,6 +11,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/dhow-containers/dhow/storage/progress"
+	"github.com/dhow-containers/dhow/storage/registry"
 )
 
 // resuming is a reference to an image of a registry whose blobs the library reads with our fetcher: a
@@ -26,6 +27,7 @@ func (r resuming) NewImageSource(ctx context.Context, sys *types.SystemContext) 
 	if err != nil {
 		return nil, err
 	}
+	registry.Listen(ctx, src)
 	return resumingSource{src, r}, nil
 }
 
@@ -71,7 +73,7 @@ type resumed struct{ *blobReader }
 
 func (r *resumed) Close() error {
 	r.close()
-	keep := !r.ended && (r.ctx.Err() != nil || r.failed == nil || passing(r.failed))
+	keep := !r.ended && (r.ctx.Err() != nil || r.failed == nil || continuable(r.failed))
 	var err error
 	if !keep {
 		err = r.p.remove()

@@ -195,8 +195,11 @@ func (a *arrival) close(failed error) error {
 	return errors.Join(errs...)
 }
 
-// settled ends the pins: an image has the layers now.
-func (a *arrival) settled() error { return a.s.UnpinAll(a.chain, a.pin) }
+// settled ends the pins of this pull, and those that killed ones left on its layers: an image has them now.
+// Pulls that are still at work on one of them have it by their leases.
+func (a *arrival) settled() error {
+	return a.s.unpin(a.chain, func(owner string) bool { return strings.HasPrefix(owner, arrivalPin) })
+}
 
 // dropArrivals ends the pins of pulls nobody came back to; of all with all.
 func (s *Store) dropArrivals(all bool) error {

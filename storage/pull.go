@@ -157,13 +157,23 @@ func (s *Store) pull(ctx context.Context, policy *signature.PolicyContext, sys *
 	if err := onlyLayers(blobs[1:]); err != nil {
 		return Image{}, err
 	}
-	rawConfig, err := whole.ConfigBlob(ctx)
+	cache := blobinfocache.DefaultCache(sys)
+	f := &fetcher{s: s, src: src, cache: cache, say: say, located: func(d digest.Digest) {
+		named := from.DockerReference()
+		cache.RecordKnownLocation(from.Transport(), types.BICTransportScope{Opaque: domainOf(named.Name())}, d, types.BICLocationReference{Opaque: named.Name()})
+	}}
+	rawConfig, err := f.config(ctx, whole.ConfigInfo())
 	if err != nil {
+		if busy(err) {
+			err = gaveUp{err}
+		}
 		return Image{}, err
 	}
-	if size := blobs[0].Size; size != int64(len(rawConfig)) {
-		return Image{}, fmt.Errorf("the image is inconsistent: its config has %d bytes, its manifest says %d", len(rawConfig), size)
-	}
+	defer func() {
+		if err == nil || !continuable(err) {
+			err = errors.Join(err, s.dropBytes(blobs[0].Digest)) // who waits for it finds the image
+		}
+	}()
 	config, err := image.Parse(rawConfig)
 	if err != nil {
 		return Image{}, err
@@ -175,11 +185,6 @@ func (s *Store) pull(ctx context.Context, policy *signature.PolicyContext, sys *
 	if len(layers) != len(config.RootFS.DiffIDs) {
 		return Image{}, fmt.Errorf("the image is inconsistent: its manifest has %d layers, its config %d", len(layers), len(config.RootFS.DiffIDs))
 	}
-	cache := blobinfocache.DefaultCache(sys)
-	f := &fetcher{s: s, src: src, cache: cache, say: say, located: func(d digest.Digest) {
-		named := from.DockerReference()
-		cache.RecordKnownLocation(from.Transport(), types.BICTransportScope{Opaque: domainOf(named.Name())}, d, types.BICLocationReference{Opaque: named.Name()})
-	}}
 	a := s.newArrival(config.RootFS.DiffIDs)
 	err = f.layers(ctx, layers, a)
 	if err = errors.Join(err, a.close(err)); err != nil {

@@ -219,10 +219,14 @@ func (s *Store) Unpin(layerID, owner string) error { return s.UnpinAll([]string{
 
 // UnpinAll is Unpin for several layers at the price of one.
 func (s *Store) UnpinAll(layerIDs []string, owner string) error {
+	return s.unpin(layerIDs, func(o string) bool { return o == owner })
+}
+
+func (s *Store) unpin(layerIDs []string, whose func(owner string) bool) error {
 	s.makeRoom()
 	return s.pins().Update(func(p *pinned) error {
 		for _, id := range layerIDs {
-			owners := slices.DeleteFunc((*p)[id], func(o string) bool { return o == owner })
+			owners := slices.DeleteFunc((*p)[id], whose)
 			if len(owners) == 0 {
 				delete(*p, id)
 			} else {

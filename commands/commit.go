@@ -32,6 +32,7 @@ otherwise it goes on, so stop it first if files must fit together. -p insists on
 			list("change", "c", "Apply a Dockerfile `instruction` to the image's configuration"),
 			text("message", "m", "Set the comment in the image's history"),
 			yes("no-pause", "", "Let the container go on meanwhile"),
+			yes("quiet", "q", "Print nothing but the image's id"),
 			&cli.BoolFlag{Name: "pause", Aliases: []string{"p"}, Value: true, Usage: "Pause the container meanwhile, where it has a control group"},
 		}
 	},

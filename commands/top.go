@@ -2,8 +2,8 @@ package commands
 
 import (
 	"fmt"
-	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
@@ -13,12 +13,19 @@ import (
 
 var topVerb = verb{
 	name: "top", also: []string{"container top"},
-	short:   "Show the processes of a container",
-	usage:   "CONTAINER",
-	example: `dhow top web`,
-	detail:  "PID and PPID are the host's. Nothing of the image is run for it.",
-	min:     1, max: 1, names: aContainer,
+	short: "Show the processes of a container",
+	usage: "CONTAINER [ps OPTIONS]",
+	example: `dhow top web
+dhow top web aux
+dhow top web -o pid,user,rss,args`,
+	detail: `PID and PPID are the host's, users the container's. Nothing of the image is run for it, nor is ps: of its options
+those that choose columns are known.`,
+	min: 1, max: -1, stop: true, names: aContainer,
 	run: func(c *call) error {
+		columns, err := psColumns(c.Args().Tail())
+		if err != nil {
+			return &explain.Error{Text: err.Error(), Status: 1}
+		}
 		f, err := c.container(c.Args().First())
 		if err != nil {
 			return err
@@ -39,10 +46,19 @@ var topVerb = verb{
 		}
 		c.tell(f, "top")
 		w := tabwriter.NewWriter(c.out, 10, 1, 3, ' ', 0)
-		fmt.Fprintln(w, "UID\tPID\tPPID\tC\tSTIME\tTTY\tTIME\tCMD")
+		row := func(text func(f psField) string) {
+			for i, f := range columns {
+				if i > 0 {
+					fmt.Fprint(w, "\t")
+				}
+				fmt.Fprint(w, ui.Escape(text(f)))
+			}
+			fmt.Fprintln(w)
+		}
+		row(func(f psField) string { return f.title })
+		now := time.Now()
 		for _, p := range list {
-			fmt.Fprintf(w, "%d\t%d\t%d\t0\t%s\t%s\t%s\t%s\n", p.UID, p.PID, p.Parent,
-				p.Started.Local().Format("15:04"), p.Terminal, clock(p.CPUSeconds), ui.Escape(strings.Join(p.Args, " ")))
+			row(func(f psField) string { return f.text(p, now, run.HostMemory()) })
 		}
 		return w.Flush()
 	},

@@ -49,12 +49,12 @@ _dhow() {
 	'attach' | 'container attach') flags='--detach-keys --no-stdin --sig-proxy --help' values='--detach-keys' first='running' rest='' ;;
 	'exec' | 'container exec') flags='--detach -d --detach-keys --env -e --env-file --interactive -i --privileged --tty -t --user -u --workdir -w --help' values='--detach-keys --env -e --env-file --user -u --workdir -w' first='running' rest='file' stop=yes ;;
 	'logs' | 'container logs') flags='--details --follow -f --since --tail -n --timestamps -t --until --help' values='--since --tail -n --until' first='container' rest='' ;;
-	'top' | 'container top') flags='--help' values='' first='running' rest='' ;;
+	'top' | 'container top') flags='--help' values='' first='running' rest='' stop=yes ;;
 	'stats' | 'container stats') flags='--all -a --format --no-stream --no-trunc --help' values='--format' first='container' rest='container' ;;
 	'update' | 'container update') flags='--blkio-weight --cpu-period --cpu-quota --cpu-shares -c --cpus --cpuset-cpus --cpuset-mems --memory -m --memory-reservation --memory-swap --pids-limit --restart --help' values='--blkio-weight --cpu-period --cpu-quota --cpu-shares -c --cpus --cpuset-cpus --cpuset-mems --memory -m --memory-reservation --memory-swap --pids-limit --restart' first='container' rest='container' ;;
 	'cp' | 'container cp') flags='--archive -a --follow-link -L --quiet -q --help' values='' first='copied' rest='copied' ;;
 	'diff' | 'container diff') flags='--help' values='' first='container' rest='' ;;
-	'commit' | 'container commit') flags='--author -a --change -c --message -m --no-pause --pause -p --help' values='--author -a --change -c --message -m' first='container' rest='image' ;;
+	'commit' | 'container commit') flags='--author -a --change -c --message -m --no-pause --pause -p --quiet -q --help' values='--author -a --change -c --message -m' first='container' rest='image' ;;
 	'export' | 'container export') flags='--output -o --help' values='--output -o' first='container' rest='' ;;
 	'port' | 'container port') flags='--help' values='' first='running' rest='' ;;
 	'rename' | 'container rename') flags='--help' values='' first='container' rest='' ;;

@@ -437,6 +437,7 @@ complete -c dhow -n '__dhow_in "commit" "container commit"' -l change -s c -x -d
 complete -c dhow -n '__dhow_in "commit" "container commit"' -l message -s m -x -d 'Set the comment in the image'\''s history'
 complete -c dhow -n '__dhow_in "commit" "container commit"' -l no-pause -d 'Let the container go on meanwhile'
 complete -c dhow -n '__dhow_in "commit" "container commit"' -l pause -s p -d 'Pause the container meanwhile, where it has a control group (default true)'
+complete -c dhow -n '__dhow_in "commit" "container commit"' -l quiet -s q -d 'Print nothing but the image'\''s id'
 complete -c dhow -n '__dhow_in "commit" "container commit"' -a '(__dhow_names container)'
 complete -c dhow -n '__dhow_in "export" "container export"' -l output -s o -r -F -d 'Write to a file instead of stdout'
 complete -c dhow -n '__dhow_in "export" "container export"' -a '(__dhow_names container)'

@@ -453,7 +453,8 @@ _dhow() {
 			;;
 		'top'|'container top')
 			_arguments -s \
-				'1: : _dhow_names running'
+				'1: : _dhow_names running' \
+				'*::command:_normal'
 			;;
 		'stats'|'container stats')
 			_arguments -s \
@@ -510,6 +511,8 @@ _dhow() {
 				'*--no-pause[Let the container go on meanwhile]' \
 				'*--pause[Pause the container meanwhile, where it has a control group (default true)]' \
 				'*-p[Pause the container meanwhile, where it has a control group (default true)]' \
+				'*--quiet[Print nothing but the image'\''s id]' \
+				'*-q[Print nothing but the image'\''s id]' \
 				'1: : _dhow_names container' \
 				'*: : _dhow_names image'
 			;;

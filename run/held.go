@@ -56,13 +56,20 @@ func (h *held) Resize(width, height uint16) error {
 	return l.box.Resize(width, height)
 }
 
-// Processes are those in the container.
-func (h *held) Processes() ([]int, error) {
+// Processes are those in the container, with the users they believe to be where their owners are emulated.
+func (h *held) Processes() (pids []int, users []uint32, err error) {
 	l := h.p.current()
 	if l == nil {
-		return nil, h.p.resting()
+		return nil, nil, h.p.resting()
 	}
-	return l.box.Processes()
+	if pids, err = l.box.Processes(); err != nil || l.owners == nil {
+		return pids, nil, err
+	}
+	for _, pid := range pids {
+		uid, _ := l.owners.User(pid)
+		users = append(users, uid)
+	}
+	return pids, users, nil
 }
 
 // Root opens the payload's root directory. The payload is asked for after the door to it was opened: a

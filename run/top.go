@@ -13,16 +13,24 @@ import (
 	"github.com/dhow-containers/dhow/rootless/idmap"
 	"github.com/dhow-containers/dhow/run/monitor"
 	"github.com/dhow-containers/dhow/run/record"
+	"github.com/dhow-containers/dhow/run/spec"
 )
 
 // ProcessInfo is one process of a container, as the host numbers it.
 type ProcessInfo struct {
-	PID, Parent int
-	UID         uint32 // as the container has it
-	Args        []string
-	Terminal    string // "pts/0", "?" for none
-	Started     time.Time
-	CPUSeconds  int64
+	PID, Parent    int
+	Group, Session int
+	UID            uint32 // as the container has it
+	User           string // its name in the container, the number where it has none
+	Name           string // of the program, as the kernel has it
+	Args           []string
+	State          string // "S", see ps(1)
+	Terminal       string // "pts/0", "?" for none
+	Started        time.Time
+	CPUSeconds     int64
+	Nice, Threads  int
+	// VirtualBytes and ResidentBytes are its memory.
+	VirtualBytes, ResidentBytes int64
 }
 
 // hertz is the unit of times in /proc (USER_HZ), the same on every architecture we build for.
@@ -38,16 +46,36 @@ func Top(m idmap.Mapping, f record.Found) ([]ProcessInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	shift := shiftOf(m, f.Container)
+	shift, names := shiftOf(m, f.Container), userNames(f)
 	var list []ProcessInfo
-	for _, pid := range reply.Processes {
-		if p, ok := readProcess(pid, boot); ok {
-			p.UID, _ = shift.Inside(p.UID, 0)
-			list = append(list, p)
+	for i, pid := range reply.Processes {
+		p, ok := readProcess(pid, boot)
+		if !ok {
+			continue
 		}
+		if len(reply.Users) == len(reply.Processes) {
+			p.UID = reply.Users[i]
+		} else {
+			p.UID, _ = shift.Inside(p.UID, 0)
+		}
+		if p.User = names[p.UID]; p.User == "" {
+			p.User = strconv.FormatUint(uint64(p.UID), 10)
+		}
+		list = append(list, p)
 	}
 	slices.SortFunc(list, func(a, b ProcessInfo) int { return a.PID - b.PID })
 	return list, nil
+}
+
+// userNames are those of a running container; none when they can not be read.
+func userNames(f record.Found) map[uint32]string {
+	root, err := monitor.Root(f.Dir)
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
+	names, _ := spec.UserNames(root)
+	return names
 }
 
 func readProcess(pid int, boot time.Time) (ProcessInfo, bool) {
@@ -63,14 +91,17 @@ func readProcess(pid int, boot time.Time) (ProcessInfo, bool) {
 		return p, false
 	}
 	fields := strings.Fields(string(stat[end+1:]))
-	if len(fields) < 20 {
+	if len(fields) < 22 {
 		return p, false
 	}
 	number := func(field int) int64 { // as the man page counts
 		n, _ := strconv.ParseInt(fields[field-3], 10, 64)
 		return n
 	}
-	p.Parent = int(number(4))
+	p.Name, p.State = string(stat[open+1:end]), fields[0]
+	p.Parent, p.Group, p.Session = int(number(4)), int(number(5)), int(number(6))
+	p.Nice, p.Threads = int(number(19)), int(number(20))
+	p.VirtualBytes, p.ResidentBytes = number(23), number(24)*int64(os.Getpagesize())
 	if tty := number(7); tty != 0 {
 		major, minor := tty>>8&0xfff, tty&0xff|tty>>12&0xfff00
 		p.Terminal = fmt.Sprintf("%d/%d", major, minor)

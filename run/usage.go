@@ -96,7 +96,7 @@ func askUsage(f record.Found) (monitor.Usage, error) {
 // above them in the hierarchy of user namespaces, which other commands are not.
 func (h *held) Usage() (monitor.Usage, error) {
 	var all monitor.Usage
-	pids, err := h.Processes()
+	pids, _, err := h.Processes()
 	if err != nil {
 		return all, err
 	}
@@ -169,6 +169,9 @@ func traffic(text []byte) (received, sent uint64) {
 	}
 	return received, sent
 }
+
+// HostMemory is how many bytes of memory this machine has; 0 when that is not known.
+func HostMemory() int64 { return int64(memoryOfHost()) }
 
 func memoryOfHost() uint64 {
 	text, err := os.ReadFile("/proc/meminfo")

@@ -70,6 +70,8 @@ type Reply struct {
 	Usage    *Usage `json:",omitempty"` // usage
 	// Processes are those in the container, as the host numbers them.
 	Processes []int `json:",omitempty"`
+	// Users are theirs, where the kernel knows no more than one.
+	Users []uint32 `json:",omitempty"`
 }
 
 // at gives a path to name in dir that fits into a socket's address (unix(7), 108 bytes), and what to

@@ -21,8 +21,9 @@ type Container interface {
 	// Exec starts a further process. The files are stdin, stdout and stderr, nil for none; they stay the
 	// caller's.
 	Exec(ctx context.Context, e Exec, files [3]*os.File, width, height uint16) (Process, error)
-	// Processes are those in the container, by the host's numbers.
-	Processes() ([]int, error)
+	// Processes are those in the container, by the host's numbers; users are theirs where the kernel does
+	// not know them.
+	Processes() (pids []int, users []uint32, err error)
 	// Usage is what those use of the machine.
 	Usage() (Usage, error)
 	// Root opens the root directory of the payload, by name only; the server closes it.
@@ -135,9 +136,9 @@ func (s *Server) serve(conn *net.UnixConn) {
 	case "resize":
 		answer(s.c.Resize(r.Width, r.Height))
 	case "processes":
-		pids, err := s.c.Processes()
+		pids, users, err := s.c.Processes()
 		reply := refusal(err)
-		reply.Processes = pids
+		reply.Processes, reply.Users = pids, users
 		_ = send(conn, reply)
 	case "usage":
 		u, err := s.c.Usage()

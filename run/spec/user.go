@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 
@@ -87,6 +88,22 @@ func (r *rootfs) lookup(spec string, groupAdd []string) (identity, error) {
 		id.addGroup(gid)
 	}
 	return id, nil
+}
+
+// UserNames gives the names of the users of the container with the root directory, by uid.
+func UserNames(root *os.File) (map[uint32]string, error) {
+	r, names := &rootfs{int(root.Fd())}, map[uint32]string{} // it stays the caller's
+	err := r.eachLine("etc/passwd", func(line string) bool {
+		f := strings.Split(line, ":")
+		if len(f) < 4 || f[0] == "" {
+			return true
+		}
+		if uid, ok := fileID(f[2]); ok && names[uid] == "" {
+			names[uid] = f[0]
+		}
+		return len(names) < maxGroups
+	})
+	return names, err
 }
 
 // group finds a group by name or gid.

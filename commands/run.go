@@ -118,8 +118,7 @@ func runRun(c *call) error {
 			return err
 		}
 		if feeds(o) {
-			id, err = c.feed(o)
-			return err
+			return c.feed(o)
 		}
 		o.Interruptible = func() (context.Context, func()) { return c.cancellable(), c.release }
 		if o.Terminal && (ui.Terminal(os.Stdin) || ui.Terminal(c.out)) || o.Joins() || o.Outlives() {

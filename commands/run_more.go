@@ -163,18 +163,21 @@ func feeds(o run.Options) bool {
 	return len(o.Attached) > 0 && !slices.Contains(o.Attached, "stdout") && !slices.Contains(o.Attached, "stderr")
 }
 
-// feed runs a container whose output goes to its log alone, and gives its id when it has ended.
-func (c *call) feed(o run.Options) (string, error) {
+// feed runs a container whose output goes to its log alone. As with docker its id is told at once, and the
+// caller is done when its input is: the container goes on.
+func (c *call) feed(o run.Options) error {
 	id, err := run.Create(c.cancellable(), o)
 	if err != nil {
-		return "", err
+		return err
 	}
-	who := monitor.Caller{Out: o.Stdout, Err: o.Stderr}
+	if _, err := fmt.Fprintln(c.out, id); err != nil {
+		return err
+	}
+	who := monitor.Caller{SigProxy: c.Bool("sig-proxy")}
 	if o.Interactive {
 		who.In = o.Stdin
 	}
-	_, err = run.StartAttached(context.Background(), o, id, who)
-	return id, err
+	return run.Feed(context.Background(), o, id, who)
 }
 
 // replaced removes the container that has the name of a new one, when that was asked for.

@@ -42,6 +42,29 @@ func StartAttached(ctx context.Context, o Options, name string, c monitor.Caller
 	return exitOf(ctx, o.book(), f, watch, c.Follow(ctx, f.Dir, ours, f.Terminal))
 }
 
+// Feed starts a container, gives it the caller's input and leaves it when that has ended.
+func Feed(ctx context.Context, o Options, name string, c monitor.Caller) error {
+	f, err := o.book().Find(name)
+	if err != nil {
+		return err
+	}
+	ours, theirs, err := monitor.Pair()
+	if err != nil {
+		return err
+	}
+	if !f.OpenStdin {
+		c.In = nil
+	}
+	f, err = o.start(f.ID, theirs, c.In != nil)
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return err
+	}
+	o.book().Tell(f.Container, "attach")
+	return c.Feed(ctx, f.Dir, ours)
+}
+
 // RunAttached is Run with a monitor of its own between the container and the caller, so that the person
 // can leave it (monitor.ErrDetached) and come back.
 func RunAttached(ctx context.Context, o Options, c monitor.Caller) (int, error) {

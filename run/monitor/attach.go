@@ -121,6 +121,51 @@ func (c Caller) Follow(ctx context.Context, dir string, conn *net.UnixConn, term
 	return err
 }
 
+// Feed passes the caller's input over a connection that is attached already, until that ends or the
+// container does; it closes the connection when the monitor has all of it.
+func (c Caller) Feed(ctx context.Context, dir string, conn *net.UnixConn) error {
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if c.SigProxy {
+		defer forward(dir)()
+	}
+	ended, fed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, conn)
+	}()
+	go func() {
+		defer close(fed)
+		if c.In != nil {
+			_ = input(conn, c.In, nil)
+		}
+		_ = conn.CloseWrite()
+		for unread(conn) {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	select {
+	case <-ended:
+	case <-fed:
+	}
+	return ctx.Err()
+}
+
+// unread tells whether the other side has not yet read all that was written: closing the socket while
+// something lies in it unread on our side would take that away (unix(7), ECONNRESET).
+func unread(conn *net.UnixConn) (yes bool) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) {
+		n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+		yes = err == nil && n > 0
+	})
+	return yes
+}
+
 // answer is how long a living monitor takes at most for a small question.
 const answer = 5 * time.Second
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,6 +55,7 @@ type container struct {
 	// ended that its last end was noted already.
 	restarts       int
 	stopped, ended bool
+	killed         *atomic.Bool    // it was told that memory ran out
 	anonymous      []volume.Volume // declared, not made yet
 }
 

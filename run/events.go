@@ -3,9 +3,11 @@ package run
 import (
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/rootless/cgroup"
 	"github.com/dhow-containers/dhow/run/event"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/storage/volume"
@@ -48,7 +50,7 @@ func (c *container) noteStart(before ...event.Event) {
 // noteEnd notes the end of the payload, and that the kernel killed a process of it for want of memory.
 func (c *container) noteEnd(status int, oom bool) {
 	var events []event.Event
-	if oom {
+	if oom && (c.killed == nil || !c.killed.Load()) {
 		events = append(events, event.Container(c.entry.Container, "oom"))
 	}
 	events = append(events, event.Died(c.entry.Container, status, c.started.Started))
@@ -58,6 +60,20 @@ func (c *container) noteEnd(status int, oom bool) {
 		}
 	}
 	c.journal().Add(events...)
+}
+
+// noteKills tells when the kernel kills a process of the payload for want of memory, as it happens, until the
+// function it gives is called; nil where that can not be seen.
+func (c *container) noteKills() (stop func()) {
+	if c.killed = nil; c.started.Cgroup == "" {
+		return nil
+	}
+	l, told := c.live(), &atomic.Bool{}
+	c.killed = told
+	return cgroup.WatchKills(c.started.Cgroup, func(uint64) {
+		told.Store(true)
+		l.note("oom")
+	})
 }
 
 // created is the event of the container's making.

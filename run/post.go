@@ -27,6 +27,7 @@ type post struct {
 	dismissed chan struct{} // closed by dismiss
 	once      sync.Once
 	probe     func() // ends the probes of the present run and waits for that
+	kills     func() // ends telling of the present run's kills; nil when nothing tells of them
 }
 
 // current is the run that goes on.
@@ -79,6 +80,7 @@ func (p *post) serve(c *container, s *service) {
 	p.door.SetHub(s.hub, "the container has the streams of the command that started it and can not be attached to")
 	first := p.door.Idle == nil
 	p.set(c.live())
+	p.kills = c.noteKills()
 	if first {
 		p.door.Idle = func() { time.AfterFunc(time.Second, idle.Now) }
 		go p.door.Serve(&held{p: p})
@@ -112,6 +114,10 @@ func (p *post) leave() {
 	if p.probe != nil {
 		p.probe()
 		p.probe = nil
+	}
+	if p.kills != nil {
+		p.kills()
+		p.kills = nil
 	}
 }
 

@@ -43,6 +43,7 @@ gives 'and inspect says so' '^true 137$' 'dhow inspect -f "{{.State.OOMKilled}} 
 gives 'a child that was killed is told of too' '^true 3$' 'dhow run --name child -m 20m base sh -c "tail /dev/zero; exit 3"; dhow inspect -f "{{.State.OOMKilled}} {{.State.ExitCode}}" child'
 gives 'a container that used little is not said to be killed' '^false 0$' 'dhow run --name little -m 20m base true; dhow inspect -f "{{.State.OOMKilled}} {{.State.ExitCode}}" little'
 check 'inspect tells while it runs' 'dhow run -d --name live -m 20m base sh -c "tail /dev/zero; sleep 100"; for i in 1 2 3 4 5 6 7 8 9 10; do test "$(dhow inspect -f "{{.State.OOMKilled}} {{.State.Status}}" live)" = "true running" && break; sleep 1; done; dhow rm -f live; test $i -lt 10'
+check 'events tell of it while it runs, once' 'dhow run -d --name told -m 20m base sh -c "tail /dev/zero; sleep 100"; for i in 1 2 3 4 5 6 7 8 9 10; do dhow events --since 1h --until 0s --filter container=told --filter event=oom | grep -q oom && break; sleep 1; done; dhow ps | grep told && dhow rm -f told; test $i -lt 10 && test $(dhow events --since 1h --until 0s --filter container=told --filter event=oom | wc -l) = 1'
 check 'they are removed' 'dhow rm oom child little'
 gives 'processor time is throttled' 'nr_throttled [1-9]' 'dhow run --rm --cpus 0.1 base sh -c "i=0; while [ \$i -lt 20000 ]; do i=\$((i+1)); done; cat /sys/fs/cgroup/cpu.stat"'
 check 'a fork bomb starts' 'dhow run -d --name bomb --pids-limit 30 base sh -c "f() { f | f & }; f & exec sleep 1000"'

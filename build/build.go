@@ -44,7 +44,7 @@ func Build(ctx context.Context, o Options) (result Result, err error) {
 		return Result{}, err
 	}
 	if o.IIDFile != "" {
-		if err := export.IIDFile(o.IIDFile, image.ID); err != nil {
+		if err := export.IIDFile(ctx, o.IIDFile, image.ID); err != nil {
 			return Result{}, err
 		}
 	}

@@ -321,7 +321,7 @@ func TestReplaceFile(t *testing.T) {
 		err  error
 		want string
 	}{{"one", nil, "one"}, {"half", errors.New("disk full"), "one"}, {"two", nil, "two"}} {
-		err := replaceFile(path, func(w io.Writer) error {
+		err := replaceFile(t.Context(), path, func(w io.Writer) error {
 			fmt.Fprint(w, c.text)
 			return c.err
 		})

@@ -437,7 +437,7 @@ func runManifestPush(c *call) error {
 		return err
 	}
 	if file := c.text("digestfile"); file != "" {
-		err := replaceFile(file, func(w io.Writer) error {
+		err := replaceFile(c.cancellable(), file, func(w io.Writer) error {
 			_, err := io.WriteString(w, sum.String())
 			return err
 		})

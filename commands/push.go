@@ -134,7 +134,7 @@ func pushOne(c *call, s *storage.Store, name string, o storage.PushOptions) erro
 		return err
 	}
 	if file := c.text("digestfile"); file != "" {
-		err := replaceFile(file, func(w io.Writer) error {
+		err := replaceFile(c.cancellable(), file, func(w io.Writer) error {
 			_, err := io.WriteString(w, pushed.Digest.String())
 			return err
 		})

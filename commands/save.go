@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dhow-containers/dhow/commands/explain"
+	"github.com/dhow-containers/dhow/storage/callerfile"
 	"github.com/dhow-containers/dhow/storage/journal"
 )
 
@@ -67,7 +69,7 @@ func runSave(c *call) error {
 		w := bufio.NewWriterSize(c.out, 1<<20)
 		return errors.Join(write(w), w.Flush())
 	}
-	return replaceFile(output, write)
+	return replaceFile(c.cancellable(), output, write)
 }
 
 // newDirectory fills a directory beside path and renames it, so that a failure leaves nothing. What
@@ -98,9 +100,9 @@ func newDirectory(path string, fill func(dir string) error) (err error) {
 
 // replaceFile writes path through a temporary file beside it, so that a failure leaves what was
 // there. Something that is not a regular file (/dev/stdout, a FIFO) is written to directly.
-func replaceFile(path string, write func(io.Writer) error) (err error) {
+func replaceFile(ctx context.Context, path string, write func(io.Writer) error) (err error) {
 	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		f, err := callerfile.OpenToWrite(ctx, path)
 		if err != nil {
 			return fmt.Errorf("writing %q: %w", path, err)
 		}

@@ -220,6 +220,9 @@ func (c *container) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.makeWorkingDir(p.Cwd, w.Mounts); err != nil {
+		return err
+	}
 	if err := c.giveMounts(p.UID, p.GID); err != nil {
 		return err
 	}

@@ -1,20 +1,22 @@
 package export
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 
+	"github.com/dhow-containers/dhow/storage/callerfile"
 	"github.com/dhow-containers/dhow/storage/journal"
 )
 
 // IIDFile writes the id of an image to a file, as --iidfile wants it: "sha256:" and 64 digits, no
 // newline, all at once. A device such as /dev/stdout or a pipe is written to.
-func IIDFile(path, id string) error {
+func IIDFile(ctx context.Context, path, id string) error {
 	data := []byte("sha256:" + id)
 	st, err := os.Stat(path)
 	if err == nil && !st.Mode().IsRegular() {
-		err = os.WriteFile(path, data, 0o644)
+		err = callerfile.Write(ctx, path, data)
 	} else {
 		err = place(path, data)
 	}

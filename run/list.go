@@ -33,6 +33,9 @@ func settle(dir string, f record.Found) bool {
 	if f.State.Status == record.Exited && f.State.Cgroup != "" {
 		_ = cgroup.Remove(f.State.Cgroup)
 	}
+	if f.State.Status == record.Exited {
+		record.KillLeft(f.Container, f.State)
+	}
 	if !f.AutoRemove || f.State.Active() {
 		return false
 	}

@@ -26,8 +26,13 @@ func (e *Entry) Remove() error {
 const gone = ".gone-"
 
 func (b Book) erase(id, name string) error {
-	if s, err := read[State](filepath.Join(b.Dir, id, "state.json")); err == nil && s.Cgroup != "" {
-		_ = cgroup.Remove(s.Cgroup) // of a monitor that was killed
+	if s, err := read[State](filepath.Join(b.Dir, id, "state.json")); err == nil { // of a monitor that was killed
+		if s.Cgroup != "" {
+			_ = cgroup.Remove(s.Cgroup)
+		}
+		if c, err := read[Container](filepath.Join(b.Dir, id, "config.json")); err == nil && s.Pid != 0 {
+			KillLeft(c, s)
+		}
 	}
 	away := filepath.Join(b.Dir, gone+id)
 	err := b.putAway(id, name, away)

@@ -140,7 +140,7 @@ func (s *showCopy) add(n int64) { s.size.Add(n) }
 const eraseLine = "\r\x1b[2K"
 
 func (s *showCopy) start(out bool) {
-	if s.off || !ui.Terminal(s.c.err) {
+	if s.off || !ui.Repaints(s.c.err) {
 		return
 	}
 	header := "Copying to container - "

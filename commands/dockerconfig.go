@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/dhow-containers/dhow/rootless/enter"
+	"github.com/dhow-containers/dhow/rootless/paths"
 )
 
 // configLimit bounds docker's config.json.
@@ -44,7 +47,7 @@ func readDockerConfig() (dockerConfig, error) {
 	var config dockerConfig
 	dir := os.Getenv("DOCKER_CONFIG")
 	if dir == "" {
-		if home := os.Getenv("HOME"); home != "" {
+		if home := paths.Home(enter.Current().CallerUID); home != "" {
 			dir = filepath.Join(home, ".docker")
 		}
 	}

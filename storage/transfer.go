@@ -20,6 +20,7 @@ import (
 	"go.podman.io/image/v5/pkg/compression"
 	"go.podman.io/image/v5/types"
 
+	"github.com/dhow-containers/dhow/rootless/paths"
 	"github.com/dhow-containers/dhow/storage/reference"
 	"github.com/dhow-containers/dhow/storage/registry"
 )
@@ -33,7 +34,7 @@ func (s *Store) settings() registry.Settings {
 	if s.opts.Registry != nil {
 		set = *s.opts.Registry
 	} else {
-		set = registry.FromEnvironment(os.Getenv, "", int(s.opts.Mapping.CallerUID))
+		set = registry.FromEnvironment(os.Getenv, paths.Home(s.opts.Mapping.CallerUID), int(s.opts.Mapping.CallerUID))
 		set.AsCaller = s.opts.AsCaller
 	}
 	if set.TempDir == "" {

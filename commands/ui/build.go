@@ -25,7 +25,7 @@ type BuildDisplay struct {
 // NewBuildDisplay makes the display for mode on out. "auto" (and "") repaints on a terminal and
 // writes plain lines elsewhere; "tty" needs a terminal.
 func NewBuildDisplay(mode string, out *os.File) (*BuildDisplay, error) {
-	noColor := os.Getenv("NO_COLOR") != ""
+	noColor := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
 	switch mode {
 	case "", "auto":
 		if Repaints(out) && os.Getenv("CI") == "" {

@@ -27,7 +27,8 @@ func Repaints(f *os.File) bool {
 	return term != "" && term != "dumb" && Terminal(f)
 }
 
-// colours gives the SGR sequences of the display; all empty when NO_COLOR is set (no-color.org).
+// colours gives the SGR sequences of the display; all empty when NO_COLOR is set
+// (no-color.org) or TERM is "dumb".
 type colours struct{ run, cancel, fail, warn, faint, reset string }
 
 func newColours(noColor bool, buildkit string) colours {

@@ -113,6 +113,17 @@ func TestNoHome(t *testing.T) {
 	}
 }
 
+func TestHome(t *testing.T) {
+	for home, want := range map[string]string{"/h/": "/h", "": "/home/casey", "relative": "/home/casey", ".": "/home/casey", "../x": "/home/casey"} {
+		if got := homeOf(1001, fake(map[string]string{"HOME": home}, passwd)); got != want {
+			t.Errorf("%q: %q, want %q", home, got, want)
+		}
+	}
+	if got := homeOf(4711, fake(nil, passwd)); got != "" {
+		t.Errorf("nobody: %q", got)
+	}
+}
+
 func TestStore(t *testing.T) {
 	d := Dirs{Data: filepath.Join(t.TempDir(), "a", "dhow")}
 	one, err := Store(d, single)

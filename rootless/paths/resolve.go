@@ -83,6 +83,18 @@ func defaultData(d *Dirs, m idmap.Mapping, e env) error {
 	return nil
 }
 
+// Home is the home directory of the caller, who has the uid on the host: $HOME when that is an absolute path,
+// else what passwd(5) says; "" for neither.
+func Home(uid uint32) string { return homeOf(uid, hostEnv()) }
+
+func homeOf(uid uint32, e env) string {
+	if home := e.get("HOME"); filepath.IsAbs(home) {
+		return filepath.Clean(home)
+	}
+	home, _ := passwdHome(uid, e)
+	return home
+}
+
 // passwdHome reads the home directory of uid from passwd(5). It asks no name service: the answer is
 // wanted when the environment is bare, and a directory server must not be able to hang a command.
 func passwdHome(uid uint32, e env) (string, error) {

@@ -26,8 +26,8 @@ type Access struct {
 
 // Context gives the library's view of the settings. close ends its files.
 func (s Settings) Context(a Access) (sys *types.SystemContext, closeContext func(), err error) {
-	if os.Getenv("HOME") == "" {
-		// The library would take uid 0's home, which the caller may not read.
+	if !filepath.IsAbs(os.Getenv("HOME")) {
+		// The library would take uid 0's home, which the caller may not read, or a place in the present directory.
 		home := s.Home
 		if home == "" {
 			home = s.TempDir

@@ -35,10 +35,10 @@ type Settings struct {
 }
 
 // FromEnvironment reads the settings of a process whose caller has the given uid on the host. home
-// is used when HOME is not set.
+// is used when HOME is not set, or names no place by itself.
 func FromEnvironment(getenv func(string) string, home string, uid int) Settings {
 	s := Settings{Home: getenv("HOME"), UID: uid, UserAgent: "dhow"}
-	if s.Home == "" {
+	if !filepath.IsAbs(s.Home) {
 		s.Home = home
 	}
 	s.ConfigHome = getenv("XDG_CONFIG_HOME")

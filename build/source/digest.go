@@ -35,6 +35,8 @@ type DigestOptions struct {
 // equal exactly when copying them gives equal files, times aside. It fails when a file cannot be
 // read or changes meanwhile.
 //
+// Of the regular files it notes in the selections which are Bare.
+//
 // A directory that was selected itself does not count with its mode and owner: only what is in it
 // is copied.
 func Digest(ctx context.Context, root *os.File, selections []Selection, opts DigestOptions) (string, error) {
@@ -132,6 +134,7 @@ func (d *digester) contents(ctx context.Context, selections []Selection) ([][]su
 			}
 			if known, ok := d.opts.Memory.lookup(e.Stat); ok {
 				sums[i][j] = known
+				selections[i].Entries[j].Bare = !known.xattrs
 				continue
 			}
 			todo = append(todo, job{i, j})
@@ -150,8 +153,9 @@ func (d *digester) contents(ctx context.Context, selections []Selection) ([][]su
 					return
 				}
 				s := selections[todo[n].s]
-				e := s.Entries[todo[n].e]
+				e := &s.Entries[todo[n].e]
 				sums[todo[n].s][todo[n].e], errs[n] = d.content(ctx, path.Join(s.Path, e.Rel), e.Stat, buf)
+				e.Bare = errs[n] == nil && !sums[todo[n].s][todo[n].e].xattrs
 				if errs[n] != nil {
 					stop.Store(true)
 				}

@@ -59,6 +59,9 @@ type Selection struct {
 type Entry struct {
 	Rel  string // path below the selection; "" is the selection itself
 	Stat unix.Stat_t
+	// Bare tells of a regular file that it has no extended attributes, as long as it has that status.
+	// Digest finds it out.
+	Bare bool
 }
 
 // Select finds what patterns mean in the tree at root: one list of selections in the order of the

@@ -151,15 +151,15 @@ func (v *visit) entry(parent int, name, rel string, above states) error {
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		if taken {
-			v.take(Entry{rel, st})
+			v.take(Entry{Rel: rel, Stat: st})
 		}
 		return nil
 	}
 	waiting := len(v.pending)
 	if taken {
-		v.take(Entry{rel, st})
+		v.take(Entry{Rel: rel, Stat: st})
 	} else {
-		v.pending = append(v.pending, Entry{rel, st})
+		v.pending = append(v.pending, Entry{Rel: rel, Stat: st})
 	}
 	fd, err := openAt(parent, name)
 	if err != nil {

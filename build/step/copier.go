@@ -129,7 +129,7 @@ func (c *copier) single(sel source.Selection, parent, name string) error {
 	}
 	l.from = from
 	defer l.close(false)
-	return c.file(l, srcName, name, sel.Path, &sel.Entries[0].Stat)
+	return c.file(l, srcName, name, sel.Path, &sel.Entries[0])
 }
 
 // open gives the level of an existing directory of the union.
@@ -217,7 +217,7 @@ func (c *copier) tree(sel source.Selection, dst string) (err error) {
 		if e.Stat.Mode&unix.S_IFMT == unix.S_IFDIR {
 			err = c.descend(l, name, what, e, sel.Partial)
 		} else {
-			err = c.file(l, name, name, what, &e.Stat)
+			err = c.file(l, name, name, what, e)
 		}
 		if err != nil {
 			return err

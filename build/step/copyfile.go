@@ -8,12 +8,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dhow-containers/dhow/build/source"
 	"github.com/dhow-containers/dhow/rootless/ownership"
 )
 
 // file copies the file src of the level's source directory, anything but a directory, to name. what
-// is its path for messages, st its status when it was selected.
-func (c *copier) file(l *level, src, name, what string, st *unix.Stat_t) error {
+// is its path for messages, e what it was when it was selected.
+func (c *copier) file(l *level, src, name, what string, e *source.Entry) error {
 	dst := path.Join(l.dst, name)
 	if !l.fresh {
 		if there, _ := c.look(l, name); there != nil {
@@ -27,21 +28,22 @@ func (c *copier) file(l *level, src, name, what string, st *unix.Stat_t) error {
 			}
 		}
 	}
-	if c.crew.takes(st) {
+	if c.crew.takes(&e.Stat) {
 		l.users.Add(1)
-		c.crew.jobs <- job{l, src, name, dst, what, st}
+		c.crew.jobs <- job{l, src, name, dst, what, e}
 		return nil
 	}
-	if err := c.make(l, src, name, dst, st); err != nil {
+	if err := c.make(l, src, name, dst, e); err != nil {
 		return &fs.PathError{Op: "copying", Path: what, Err: err}
 	}
 	return nil
 }
 
-func (c *copier) make(l *level, src, name, dst string, st *unix.Stat_t) error {
+func (c *copier) make(l *level, src, name, dst string, e *source.Entry) error {
+	st := &e.Stat
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		return c.regular(l, src, name, dst, st)
+		return c.regular(l, src, name, dst, e)
 	case unix.S_IFLNK:
 		target, err := readlinkAt(l.from, src)
 		if err == nil {
@@ -90,7 +92,8 @@ func (c *copier) socket(l *level, name, dst string, st *unix.Stat_t) error {
 // regular copies a regular file, or makes a link when the same file was copied before. An unchanged file of
 // an earlier layer is not linked to, though that were faster: gzip(1), xz(1) and cron(8) leave files alone
 // that have another name, so what worked in the first build would not in the second.
-func (c *copier) regular(l *level, src, name, dst string, st *unix.Stat_t) error {
+func (c *copier) regular(l *level, src, name, dst string, e *source.Entry) error {
+	st, bare := &e.Stat, e.Bare
 	id := inode{uint64(st.Dev), st.Ino}
 	if st.Nlink > 1 {
 		if first, ok := c.links[id]; ok {
@@ -127,6 +130,7 @@ func (c *copier) regular(l *level, src, name, dst string, st *unix.Stat_t) error
 	switch {
 	case after.Size > st.Size && after.Mode&unix.S_IFMT == unix.S_IFREG:
 		c.grown.Store(true)
+		bare = false
 		if err := unix.Ftruncate(to, st.Size); err != nil { // a clone has all of it
 			return fmt.Errorf("setting the size: %w", err)
 		}
@@ -136,8 +140,10 @@ func (c *copier) regular(l *level, src, name, dst string, st *unix.Stat_t) error
 	if err := c.u.owners.SetOpen(to, dst, attr); err != nil {
 		return err
 	}
-	if err := copyXattrs(from, to); err != nil {
-		return err
+	if !bare {
+		if err := copyXattrs(from, to); err != nil {
+			return err
+		}
 	}
 	c.size.Add(st.Size)
 	return unix.UtimesNanoAt(l.to, name, c.times(st), unix.AT_SYMLINK_NOFOLLOW)

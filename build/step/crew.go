@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/build/source"
 )
 
 // crew copies the regular files of a directory beside the walk through it, which makes everything else in
@@ -23,7 +25,7 @@ type crew struct {
 type job struct {
 	l                    *level
 	src, name, dst, what string
-	st                   *unix.Stat_t
+	e                    *source.Entry
 }
 
 const (
@@ -54,8 +56,8 @@ func (c *copier) gather(entries int) *crew {
 }
 
 func (w *crew) do(c *copier, j job) {
-	if !w.bad.Load() {
-		if err := c.regular(j.l, j.src, j.name, j.dst, j.st); err != nil {
+	if !w.bad.Load() && c.ctx.Err() == nil {
+		if err := c.regular(j.l, j.src, j.name, j.dst, j.e); err != nil {
 			w.fail(&fs.PathError{Op: "copying", Path: j.what, Err: err})
 		}
 	}

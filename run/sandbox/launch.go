@@ -323,8 +323,8 @@ func (c *Container) containersNull(root *rootfs.Root, stdio *[3]*os.File) error 
 			}
 		}
 		null, err := root.Null()
-		if errors.Is(err, fs.ErrNotExist) || err == nil && null == nil {
-			null, err = os.OpenFile("/dev/null", os.O_RDWR, 0) // its /dev is the person's
+		if err != nil { // its /dev is the person's
+			null, err = os.OpenFile("/dev/null", os.O_RDWR, 0)
 		}
 		if err != nil {
 			return err

@@ -93,6 +93,7 @@ func CopyIn(ctx context.Context, o CopyOptions) (to string, err error) {
 		return "", err
 	}
 	defer done()
+	from.Followed = o.FollowLink
 	if base != "" && what.Base != "." {
 		what.Base = base
 	}
@@ -159,11 +160,11 @@ func CopyOut(ctx context.Context, o CopyOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	source, base := cleanKept(o.Inside), ""
+	source, base, followed := cleanKept(o.Inside), "", false
 	if o.FollowLink {
 		var next string
 		if next, base, err = c.followed(source); err == nil {
-			source = next
+			source, followed = next, true
 		}
 	}
 	what, from, done, err := c.open(source)
@@ -171,6 +172,7 @@ func CopyOut(ctx context.Context, o CopyOptions) (err error) {
 		return o.notInside(source, err)
 	}
 	defer done()
+	from.Followed = followed
 	if base != "" && what.Base != "." {
 		what.Base = base
 	}

@@ -168,3 +168,15 @@ func TestSymlinksOfATarEndInTheRoot(t *testing.T) {
 		t.Errorf("the host has %v", names)
 	}
 }
+
+// A symlink that took the place of what another one led to is not what was asked for.
+func TestFollowed(t *testing.T) {
+	root := t.TempDir()
+	must(t, os.Symlink("/etc/passwd", filepath.Join(root, "a")))
+	for followed, want := range map[bool]bool{true: false, false: true} {
+		err := Tree{Dir: open(t, root), Name: "a", Followed: followed}.Each(func(*Item) error { return nil })
+		if (err == nil) != want {
+			t.Errorf("followed %v: %v", followed, err)
+		}
+	}
+}

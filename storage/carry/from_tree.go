@@ -19,6 +19,8 @@ type Tree struct {
 	At   string // its path below the root of Owners
 	// Owners reads the owners of a container's files; nil for files of the host.
 	Owners *ownership.Tree
+	// Followed says that Name is where a symlink led to: one that stands there by now is not taken.
+	Followed bool
 }
 
 type inode struct{ dev, ino uint64 }
@@ -32,6 +34,9 @@ func (t Tree) Each(take func(*Item) error) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(t.Dir, t.Name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fmt.Errorf("reading %q: %w", t.Name, err)
+	}
+	if t.Followed && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return fmt.Errorf("reading %q: it was exchanged for a symlink meanwhile", t.Name)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return g.entry(&tree.Entry{DirFD: t.Dir, Name: t.Name, Stat: st})

@@ -102,6 +102,9 @@ func all() (err error) {
 			return err
 		}
 	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err // now, and not after an hour
+	}
 	b, err := prepare(os.Getenv("QUICK") != "")
 	if err != nil {
 		return err

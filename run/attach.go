@@ -87,6 +87,7 @@ func RunAttached(ctx context.Context, o Options, c monitor.Caller) (int, error) 
 		Dir: o.Dir, ID: f.ID, Mapping: o.Mapping, New: true, CIDFile: o.CIDFile,
 		Attached: true, Stdin: c.In != nil,
 	}
+	h.Width, h.Height = c.Size(o.Terminal)
 	watch, err := o.book().Watch(f)
 	if err != nil {
 		s.dismiss()

@@ -57,6 +57,7 @@ type container struct {
 	stopped, ended bool
 	killed         *atomic.Bool    // it was told that memory ran out
 	anonymous      []volume.Volume // declared, not made yet
+	width, height  uint16          // the first size of its terminal; 0 for none
 }
 
 // newContainer makes the record; from then on the image's layers are in use by it, and the hold on

@@ -33,6 +33,8 @@ type handover struct {
 	CIDFile string `json:",omitempty"`
 	// Attached says that a first caller is there, and Stdin that its input is the payload's.
 	Attached, Stdin bool
+	// Width and Height are those of the first caller's terminal: the payload finds it so.
+	Width, Height uint16 `json:",omitempty"`
 }
 
 // started is the monitor's one answer.

@@ -122,6 +122,7 @@ func begin(files []*os.File, h handover) (_ *post, _ *container, _ *service, err
 		}
 	}
 	c.noted = true
+	c.width, c.height = h.Width, h.Height
 	signals := make(chan os.Signal, 8)
 	signal.Ignore(unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)
 	signal.Notify(signals, unix.SIGTERM)
@@ -177,6 +178,7 @@ func (c *container) launch(p *post, first net.Conn, stdin bool) (_ *service, err
 		return nil, fmt.Errorf("making the container's streams: %w", err)
 	}
 	stdio.Terminal, stdio.Owned = c.o.Terminal, true
+	stdio.Width, stdio.Height = c.width, c.height
 	c.streams = &stdio
 	if first != nil {
 		s.hub.Attach(first, stdin)

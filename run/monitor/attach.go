@@ -255,6 +255,16 @@ func raw(f *os.File) (restore func(), err error) {
 	return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETSW, old) }, nil
 }
 
+// Size is the size of the caller's terminal, for a payload that gets one; 0 without.
+func (c Caller) Size(terminal bool) (width, height uint16) {
+	if screen := c.screen(terminal); screen != nil {
+		if size, err := unix.IoctlGetWinsize(int(screen.Fd()), unix.TIOCGWINSZ); err == nil {
+			return size.Col, size.Row
+		}
+	}
+	return 0, 0
+}
+
 // followSize tells the terminal's size now and at every change, until the function it gives is called.
 func followSize(f *os.File, tell func(width, height uint16)) func() {
 	ch := make(chan os.Signal, 1)

@@ -53,6 +53,7 @@ ok "exec on a terminal of its own" has "$(script -qec "$d exec -it monitor tty" 
 resize 50 12
 ok "in a small window" until_ok 10 eq "$(screen | awk 'length > 50' | wc -l)" 0
 resize 80 24
+soon "and in a large one again" 'avail Mem'
 keys q
 soon "top ended" 'ready>$'
 typed "clear; $d run -it --rm terminal top -d 1"

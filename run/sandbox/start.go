@@ -174,13 +174,30 @@ func (c *Container) startLibcontainer(ctx context.Context, r Request, config *co
 	if err := c.holdMounts(r.Spec, strconv.Itoa(c.pid)); err != nil {
 		return err
 	}
-	if r.Network != nil {
-		attached, err := r.Network(ctx, c.pid)
-		if err != nil {
-			return err // attached may be a nil pointer in an interface that is not nil
-		}
-		c.network = attached
+	if err := c.connect(ctx, r, c.pid); err != nil {
+		return err
 	}
+	if err := c.ready(ctx, r); err != nil {
+		return err
+	}
+	return c.box.Exec()
+}
+
+// connect attaches the network to the namespace that the process or thread pid is in.
+func (c *Container) connect(ctx context.Context, r Request, pid int) error {
+	if r.Network == nil {
+		return nil
+	}
+	attached, err := r.Network(ctx, pid)
+	if err != nil {
+		return err // attached may be a nil pointer in an interface that is not nil
+	}
+	c.network = attached
+	return nil
+}
+
+// ready is the last thing before the payload: data may pass, and who asked for the container is told.
+func (c *Container) ready(ctx context.Context, r Request) error {
 	if err := c.streams.attach(); err != nil {
 		return err
 	}
@@ -189,10 +206,7 @@ func (c *Container) startLibcontainer(ctx context.Context, r Request, config *co
 			return err
 		}
 	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	return c.box.Exec()
+	return context.Cause(ctx)
 }
 
 // makeState makes the directory for libcontainer's files. It lies in memory where it may: nothing in it

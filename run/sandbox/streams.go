@@ -122,7 +122,7 @@ func direct(f *os.File, uid uint32) bool {
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFCHR {
 		// The container's own null device is opened in its place.
-		return st.Rdev == unix.Mkdev(1, 3)
+		return isNull(st)
 	}
 	return st.Uid == uid
 }

@@ -108,7 +108,7 @@ func enterNamespaces(list []specs.LinuxNamespace, laterCgroup bool) (forChild ui
 }
 
 // joinNamespace takes the calling thread into the namespace at path; into a pid namespace only its
-// children, and the filesystem proc that it mounts (setns(2)).
+// children (setns(2)).
 func joinNamespace(path string, flag int) error {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

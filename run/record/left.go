@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/dhow-containers/dhow/run/members"
 )
 
 // KillLeft ends what is left of a container whose monitor was killed while it ran. With a pid namespace of
@@ -18,23 +18,7 @@ func KillLeft(c Container, s State) {
 	if s.Pid == 0 || c.Asked.PidMode == "" {
 		return
 	}
-	for range 100 { // one that forks while we look is found the next time
-		found := false
-		entries, err := os.ReadDir("/proc")
-		if err != nil {
-			return
-		}
-		for _, e := range entries {
-			pid, err := strconv.Atoi(e.Name())
-			if err != nil || !standsOn(pid, c.ID) {
-				continue
-			}
-			found = unix.Kill(pid, unix.SIGKILL) == nil || found
-		}
-		if !found {
-			return
-		}
-	}
+	members.End(func(pid int) bool { return standsOn(pid, c.ID) })
 }
 
 // standsOn tells whether the root directory of a process is that of the container (proc_pid_mountinfo(5)).

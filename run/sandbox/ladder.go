@@ -10,7 +10,8 @@ import (
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/run/members"
 )
 
 // Hosts that are containers themselves often hide parts of their /proc and /sys. The kernel then
@@ -97,26 +98,8 @@ func killMembers(mountns string) {
 	if mountns == "" {
 		return
 	}
-	for range 100 { // one that forks while we look is found the next time
-		found := false
-		entries, err := os.ReadDir("/proc")
-		if err != nil {
-			return
-		}
-		for _, e := range entries {
-			pid, err := strconv.Atoi(e.Name())
-			if err != nil || pid == os.Getpid() {
-				continue
-			}
-			if ns, err := os.Readlink(filepath.Join("/proc", e.Name(), "ns/mnt")); err != nil || ns != mountns {
-				continue
-			}
-			if unix.Kill(pid, unix.SIGKILL) == nil {
-				found = true
-			}
-		}
-		if !found {
-			return
-		}
-	}
+	members.End(func(pid int) bool {
+		ns, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "ns/mnt"))
+		return err == nil && ns == mountns
+	})
 }

@@ -307,8 +307,15 @@ func TestUntil(t *testing.T) {
 			t.Errorf("%s: %v", v, err)
 		}
 	}
-	if _, err := since1970("yesterday"); err == nil {
-		t.Error("yesterday is taken")
+	for v, want := range map[string]int64{"1700000000": 17e17, "1700000000.5": 17e17 + 5e8, "1700000000.000000001": 17e17 + 1} {
+		if got, err := since1970(v); err != nil || got.UnixNano() != want {
+			t.Errorf("%s: %v %v", v, got, err)
+		}
+	}
+	for _, v := range []string{"yesterday", "12abc", "17.x", "17.0000000001", "."} {
+		if _, err := since1970(v); err == nil {
+			t.Errorf("%s is taken", v)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -233,7 +234,8 @@ func (c *call) mentionOtherStores() {
 	}
 }
 
-// since1970 reads a time of --filter until=: a duration back from now or a timestamp.
+// since1970 reads a time of --filter until=: a duration back from now or a timestamp; one in seconds may
+// have a fraction (docker's "seconds[.nanoseconds]").
 func since1970(value string) (time.Time, error) {
 	if d, err := time.ParseDuration(value); err == nil {
 		return time.Now().Add(-d), nil
@@ -243,9 +245,11 @@ func since1970(value string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	var seconds int64
-	if _, err := fmt.Sscanf(value, "%d", &seconds); err == nil {
-		return time.Unix(seconds, 0), nil
+	whole, part, _ := strings.Cut(value, ".")
+	seconds, err := strconv.ParseInt(whole, 10, 64)
+	nanoseconds, perr := strconv.ParseUint((part + "000000000")[:max(9, len(part))], 10, 64)
+	if err == nil && perr == nil && len(part) <= 9 {
+		return time.Unix(seconds, int64(nanoseconds)), nil
 	}
 	return time.Time{}, fmt.Errorf("--filter until=%s: neither a duration (24h) nor a time (2006-01-02T15:04:05)", value)
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,26 +43,26 @@ func TestPushPull(t *testing.T) {
 				t.Errorf("pushed again: %v %v", again, err)
 			}
 			fresh := openAt(t, t.TempDir())
-			var events []progress.Event
-			got, err := fresh.Pull(ctx, name, PullOptions{Progress: func(e progress.Event) { events = append(events, e) }})
+			heard := &hearer{}
+			got, err := fresh.Pull(ctx, name, PullOptions{Progress: heard.hear})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got.ID != img.ID || got.Digest != sum || !slices.Contains(got.Digests, host+"/r/img@"+sum.String()) {
 				t.Errorf("pulled %s %s %v, want %s %s", got.ID, got.Digest, got.Digests, img.ID, sum)
 			}
-			if ended := ends(events); len(ended) != 2 {
+			if ended := heard.ends(); len(ended) != 2 {
 				t.Errorf("progress ended %v", ended)
 			}
 			if b, err := os.ReadFile(got.Layers[1].Dir + "/etc/b"); err != nil || string(b) != "b" {
 				t.Errorf("%q %v", b, err)
 			}
 			// By digest, and a second time: nothing travels.
-			events = nil
-			if _, err := fresh.Pull(ctx, host+"/r/img@"+sum.String(), PullOptions{Progress: func(e progress.Event) { events = append(events, e) }}); err != nil {
+			heard = &hearer{}
+			if _, err := fresh.Pull(ctx, host+"/r/img@"+sum.String(), PullOptions{Progress: heard.hear}); err != nil {
 				t.Error(err)
 			}
-			for id, state := range ends(events) {
+			for id, state := range heard.ends() {
 				if state != progress.Cached {
 					t.Errorf("%s travelled again (%v)", id, state)
 				}
@@ -73,14 +74,27 @@ func TestPushPull(t *testing.T) {
 	}
 }
 
-func ends(events []progress.Event) map[string]progress.State {
-	m := map[string]progress.State{}
-	for _, e := range events {
-		if e.State != progress.Running {
-			m[e.ID] = e.State
-		}
+// hearer keeps what the items of a command ended with, told from many goroutines.
+type hearer struct {
+	mu    sync.Mutex
+	ended map[string]progress.State
+}
+
+func (h *hearer) hear(e progress.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended == nil {
+		h.ended = map[string]progress.State{}
 	}
-	return m
+	if e.State != progress.Running {
+		h.ended[e.ID] = e.State
+	}
+}
+
+func (h *hearer) ends() map[string]progress.State {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ended
 }
 
 // TestSameDiffElsewhere: one diff on two parents needs two directories.

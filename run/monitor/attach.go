@@ -54,7 +54,7 @@ func Attach(ctx context.Context, dir string, c Caller) error {
 	if err != nil {
 		return err
 	}
-	if err := send(conn, Request{Op: "attach", Stdin: c.In != nil}); err != nil {
+	if err := request(conn, Request{Op: "attach", Stdin: c.In != nil}); err != nil {
 		conn.Close()
 		return err
 	}

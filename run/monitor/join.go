@@ -31,7 +31,7 @@ func Join(dir string, e Exec, c Caller) (int, error) {
 	conn, err := Dial(dir)
 	if err == nil {
 		defer conn.Close()
-		err = send(conn, r, theirs...)
+		err = request(conn, r, theirs...)
 	}
 	for _, f := range theirs {
 		f.Close()

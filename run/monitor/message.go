@@ -62,7 +62,9 @@ type Reply struct {
 	// Code is docker's exit status that goes with Error.
 	Code int `json:",omitempty"`
 	// Between says that Error is only because the container is between two runs.
-	Between  bool `json:",omitempty"`
+	Between bool `json:",omitempty"`
+	// Gone says that Error is because the payload has ended: the monitor is about to note that.
+	Gone     bool `json:",omitempty"`
 	Terminal bool `json:",omitempty"` // attach: the payload has a terminal
 	Pid      int  `json:",omitempty"`
 	Ended    bool `json:",omitempty"` // exec: Status is the process's exit status
@@ -115,7 +117,7 @@ func Ask(dir string, r Request, limit time.Duration) (Reply, error) {
 	if limit > 0 {
 		_ = c.SetDeadline(time.Now().Add(limit))
 	}
-	if err := send(c, r); err != nil {
+	if err := request(c, r); err != nil {
 		return Reply{}, err
 	}
 	reply, _, err := receiveReply(c)
@@ -130,7 +132,7 @@ func Spawn(dir, role string, files ...*os.File) error {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	if err := send(c, Request{Op: "spawn", Run: []string{role}}, files...); err != nil {
+	if err := request(c, Request{Op: "spawn", Run: []string{role}}, files...); err != nil {
 		return err
 	}
 	_, _, err = receiveReply(c)
@@ -173,6 +175,16 @@ func send(c *net.UnixConn, v any, files ...*os.File) error {
 		return fmt.Errorf("talking to the container's monitor: %w", err)
 	}
 	return nil
+}
+
+// request is send to a monitor. ErrGone when it has closed its door with the caller before it: nobody
+// will answer.
+func request(c *net.UnixConn, r Request, files ...*os.File) error {
+	err := send(c, r, files...)
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return ErrGone
+	}
+	return err
 }
 
 // receive reads one line into v, and the descriptors that came with it. What follows the line stays in
@@ -279,6 +291,9 @@ func receiveReply(c *net.UnixConn) (Reply, []*os.File, error) {
 	if r.Error != "" {
 		for _, f := range files {
 			f.Close()
+		}
+		if r.Gone {
+			return r, nil, ErrGone
 		}
 		return r, nil, &Refusal{Text: r.Error, Code: r.Code, Between: r.Between}
 	}

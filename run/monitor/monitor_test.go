@@ -2,12 +2,16 @@ package monitor
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/run/log"
 )
@@ -71,6 +75,59 @@ func TestMessages(t *testing.T) {
 	}
 	if end, err := io.ReadAll(r); len(end) != 0 || err != nil {
 		t.Errorf("the pipe has another writer: %q, %v", end, err)
+	}
+}
+
+// A payload that has ended while its monitor still answers is gone, and the monitor is not to be killed
+// for it: it is noting the end.
+func TestGone(t *testing.T) {
+	a, b, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	defer b.Close()
+	for cause, want := range map[error]error{os.ErrProcessDone: ErrGone, fmt.Errorf("x: %w", os.ErrProcessDone): ErrGone, nil: nil} {
+		if err := send(a, refusal(cause)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := receiveReply(b); !errors.Is(err, want) {
+			t.Errorf("%v arrives as %v, want %v", cause, err, want)
+		}
+	}
+	if err := send(a, refusal(unix.EPERM)); err != nil {
+		t.Fatal(err)
+	}
+	var refused *Refusal
+	if _, _, err := receiveReply(b); !errors.As(err, &refused) {
+		t.Errorf("a refusal arrives as %v", err)
+	}
+}
+
+// A door that closes while somebody stands before it is that of a container that has ended, whatever the
+// kernel calls that: "stop -t 0" would kill the monitor, which is just noting the end.
+func TestDoorCloses(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := Dial(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := send(before, Request{Op: "signal"}); !errors.Is(err, unix.EPIPE) {
+		t.Errorf("the attack does not work: %v", err)
+	}
+	if err := request(before, Request{Op: "signal"}); !errors.Is(err, ErrGone) {
+		t.Errorf("%v, want %v", err, ErrGone)
+	}
+	if _, err := Ask(dir, Request{Op: "signal"}, time.Second); !errors.Is(err, ErrGone) {
+		t.Errorf("afterwards: %v, want %v", err, ErrGone)
 	}
 }
 

@@ -22,7 +22,7 @@ func Record(dir string, fd int, o Own) error {
 	f := os.NewFile(uintptr(own), o.Path)
 	defer f.Close()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	if err := send(c, Request{Op: "own", Own: &o}, f); err != nil {
+	if err := request(c, Request{Op: "own", Own: &o}, f); err != nil {
 		return err
 	}
 	_, _, err = receiveReply(c)

@@ -15,7 +15,7 @@ func Root(dir string) (*os.File, error) {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	if err := send(c, Request{Op: "root"}); err != nil {
+	if err := request(c, Request{Op: "root"}); err != nil {
 		return nil, err
 	}
 	_, files, err := receiveReply(c)

@@ -252,7 +252,7 @@ func refusal(err error) Reply {
 		r.Code = coded.ExitCode()
 	}
 	if errors.Is(err, os.ErrProcessDone) {
-		r.Error = ErrGone.Error()
+		r.Error, r.Gone = ErrGone.Error(), true
 	}
 	return r
 }

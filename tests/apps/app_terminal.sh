@@ -50,10 +50,15 @@ soon "left" 'ready>$'
 typed "clear; $d attach monitor"
 soon "and come back to" 'load average'
 ok "exec on a terminal of its own" has "$(script -qec "$d exec -it monitor tty" /dev/null)" /dev/pts/
+# tmux cuts and keeps what was drawn before: the size that top has says when it draws for it.
+size() { eq "$(x exec monitor stty -F /dev/console size)" "$*"; }
+drawn() { [[ $(row 1) =~ ^'top - ' && $(row 5) =~ $1 ]] || { screen; return 1; }; }
 resize 50 12
-ok "in a small window" until_ok 10 eq "$(screen | awk 'length > 50' | wc -l)" 0
+ok "in a small window" until_ok 10 size 12 50
+ok "it draws that" until_ok 10 drawn '^MiB Swap.*free,[^a-z]*$'
 resize 80 24
-soon "and in a large one again" 'avail Mem'
+ok "and in a large one again" until_ok 10 size 24 80
+ok "it draws that too" until_ok 10 drawn 'avail Mem'
 keys q
 soon "top ended" 'ready>$'
 typed "clear; $d run -it --rm terminal top -d 1"

@@ -22,7 +22,7 @@ func (s *Store) ballastDir() string { return filepath.Join(s.opts.Dir, "ballast"
 // scarce tells whether there is less free than times the ballast.
 func (s *Store) scarce(times uint64) bool {
 	var st unix.Statfs_t
-	if unix.Statfs(s.opts.Dir, &st) != nil {
+	if unix.Statfs(s.opts.Dir, &st) != nil || st.Blocks == 0 { // ramfs does not count
 		return false
 	}
 	return st.Bavail*uint64(st.Bsize) < times*ballastFiles*ballastBytes || st.Files > 0 && st.Ffree < times*ballastFiles //nolint:gosec // a block has a size

@@ -133,8 +133,12 @@ func (s *Store) openLibrary() (cstorage.Store, error) {
 		GraphDriverName:    "overlay",
 		GraphDriverOptions: options,
 	})
-	if err != nil && s.cramped() {
-		err = fmt.Errorf("%w (%w)", unix.ENOSPC, err) // the library takes it for a kernel that can not do what it tries
+	switch { // the library takes it for a kernel that can not do what it tries
+	case err == nil:
+	case s.cramped():
+		err = fmt.Errorf("%w (%w)", unix.ENOSPC, err)
+	case !xattrs(s.tmpDir()):
+		err = lacking{}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", s.opts.Dir, err)

@@ -107,6 +107,10 @@ func hintOf(err error) string {
 		return `free space with "dhow builder prune" or "dhow rmi"`
 	case errors.Is(err, syscall.EDQUOT):
 		return `your quota is used up: free space with "dhow builder prune" or "dhow rmi"`
+	case errors.Is(err, syscall.EROFS):
+		if at := new(fs.PathError); errors.As(err, &at) && strings.Contains(at.Path, "/store-") {
+			return "mount it for writing, or name another store with --root or XDG_DATA_HOME"
+		}
 	case errors.Is(err, syscall.EMFILE):
 		return "raise the limit of open files (ulimit -n)"
 	}

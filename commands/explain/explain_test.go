@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,6 +30,8 @@ func TestLine(t *testing.T) {
 		{Usage(errors.New("bad flag")), "bad flag", 125},
 		{cure{errors.New("entering")}, "entering; do this", 1},
 		{cure{errors.New("entering; do this")}, "entering; do this", 1},
+		{fmt.Errorf("locking store: %w", &fs.PathError{Op: "lock", Path: "/d/store-1-root/lock", Err: syscall.EROFS}), `locking store: lock /d/store-1-root/lock: read-only file system; mount it for writing, or name another store with --root or XDG_DATA_HOME`, 1},
+		{&fs.PathError{Op: "open", Path: "/mnt/out.tar", Err: syscall.EROFS}, `open /mnt/out.tar: read-only file system`, 1},
 		{fmt.Errorf("writing: %w", syscall.ENOSPC), `writing: no space left on device; free space with "dhow builder prune" or "dhow rmi"`, 1},
 		{errors.Join(errors.New("one"), errors.New("two\r\n")), "one; two", 1},
 		{errors.New("denied: \x1b]0;owned\x07\u202e"), `denied: \x1b]0;owned\x07\u202e`, 1},

@@ -26,7 +26,7 @@ func (c *call) tellOfWaits() {
 	stop := make(chan struct{})
 	c.unwatch = func() { close(stop) }
 	go func() {
-		tick := time.NewTicker(waitNotice / 2)
+		tick := time.NewTicker(waitNotice / 4)
 		defer tick.Stop()
 		var since time.Time
 		var last blocked

@@ -17,6 +17,7 @@ import (
 	"github.com/dhow-containers/dhow/run/monitor"
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/sandbox"
+	"github.com/dhow-containers/dhow/run/standby"
 )
 
 // roleMonitor is the name under which this binary is the monitor of one container, see Monitor.
@@ -135,14 +136,22 @@ type stander struct {
 	process *os.Process // nil when another monitor has started it
 }
 
-// early starts the monitor of a container that is still to be made: its start takes as long as the
-// making, which goes on meanwhile on another processor. Nil when it is to be started later: by another
-// container's monitor, or because it can not be now, which is told then.
+// early gives the monitor of a container that is still to be made, which starts meanwhile on another
+// processor. Nil when it is to be started later: by another container's monitor, or because it can not
+// be now, which is told then.
 func early(o Options) *stander {
+	var s *stander
+	if m := standby.Take(); m != nil {
+		s = &stander{conn: m.Conn, process: m.Process}
+	}
 	for _, mode := range []string{o.Network, o.PID, o.IPC} {
 		if strings.HasPrefix(mode, "container:") {
+			s.dismiss()
 			return nil
 		}
+	}
+	if s != nil {
+		return s
 	}
 	s, err := spawn(nil)
 	if err != nil {

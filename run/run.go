@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/dhow-containers/dhow/run/event"
+	"github.com/dhow-containers/dhow/run/standby"
 )
 
 // Run runs a container in the foreground and gives its exit status: the payload's, 128+n when signal
@@ -25,6 +26,9 @@ import (
 // no effect.
 func Run(ctx context.Context, o Options) (status int, err error) {
 	o.defaults()
+	if m := standby.Take(); m != nil {
+		go (&stander{conn: m.Conn, process: m.Process}).dismiss() // no monitor is wanted after all
+	}
 	hurried := hurry()
 	defer hurried()
 	signals := catchSignals(o)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"os/user"
 	"path/filepath"
 	"regexp"
@@ -44,6 +45,7 @@ const (
 var accounts = map[string]string{kindSubids: "dhow-subids", kindSingle: "dhow-single"}
 
 func TestScripts(t *testing.T) {
+	hangUp()
 	if kind := os.Getenv(envKind); kind != "" {
 		runScripts(t, kind, os.Getenv(envDir))
 		return
@@ -64,6 +66,17 @@ func TestScripts(t *testing.T) {
 		t.Run(kind, func(t *testing.T) { runAs(t, kind, dir) })
 	}
 	t.Run(kindRoot, func(t *testing.T) { runScripts(t, kindRoot, dir) })
+}
+
+// hangUp ends this process at SIGHUP even where it was started with the signal ignored (nohup): what it
+// starts would inherit that, and the scripts hang up on programs.
+func hangUp() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	go func() {
+		<-c
+		os.Exit(128 + int(syscall.SIGHUP))
+	}()
 }
 
 // prepare gives a directory, readable for everybody, with the binary under test, the userland, the

@@ -338,8 +338,9 @@ static int forced_rung(void)
 	return -1;
 }
 
-/* glibc hands the arguments of main to constructors, in static programs as well. */
-__attribute__((constructor)) static void dhow_enter(int argc, char **argv)
+/* glibc hands the arguments of main to constructors, in static programs as well. Those without a priority
+ * come later and may look at the record. */
+__attribute__((constructor(1000))) static void dhow_enter(int argc, char **argv)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL }, old;
 	sigset_t chld, mask;

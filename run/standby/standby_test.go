@@ -1,0 +1,40 @@
+package standby
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWanted(t *testing.T) {
+	for line, want := range map[string]bool{
+		"dhow run -d web":                          true,
+		"dhow container run --detach web":          true,
+		"dhow run --name web -itd web sh":          true,
+		"dhow run -it web":                         true,
+		"dhow --root /d run --rm --tty web":        true,
+		"dhow --root=/d run -dp 80:80 web":         true,
+		"dhow run --detach=true web":               true,
+		"dhow run --detach=false web":              false,
+		"dhow run --rm web true":                   false,
+		"dhow run -ed=t -v d:/t --dns 1.1.1.1 web": false,
+		"dhow run - web":                           false,
+		"dhow run web date -d":                     true, // started for nothing
+		"dhow exec -d web true":                    false,
+		"dhow --root run -d":                       false,
+		"dhow":                                     false,
+		"dhow run":                                 false,
+		"dhow --root":                              false,
+		"":                                         false,
+	} {
+		if got := wanted(strings.Fields(line)); got != want {
+			t.Errorf("%q: %v", line, got)
+		}
+	}
+}
+
+// A test's command line asks for nothing.
+func TestTake(t *testing.T) {
+	if m := Take(); m != nil {
+		t.Errorf("got %+v", m)
+	}
+}

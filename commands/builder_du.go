@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -120,7 +119,7 @@ func cacheFilters(values []string) (keep func(cache.Entry) bool, until time.Time
 
 // printEntries shows entries of the build cache as buildx does, and their sum.
 func (c *call) printEntries(entries []cache.Entry, summary bool) error {
-	w := tabwriter.NewWriter(c.out, 1, 8, 1, '\t', 0)
+	w := ui.NewTable(c.out, 1, 8, 1, '\t')
 	if len(entries) > 0 && !c.Bool("verbose") {
 		fmt.Fprintln(w, "ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED")
 	}

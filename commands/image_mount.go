@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -182,7 +181,7 @@ func (c *call) showMounts(rows []mountRow, format string) error {
 		_, err = fmt.Fprint(c.out, text)
 		return err
 	}
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	w := ui.NewTable(c.out, 0, 0, 2, ' ')
 	for _, row := range rows {
 		name := row.ID
 		if len(row.Repositories) > 0 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
@@ -47,7 +46,7 @@ func imagesTree(c *call, s *storage.Store, keep func(storage.Image) bool) error 
 	for _, list := range children {
 		slices.SortStableFunc(list, func(a, b storage.ImageUsage) int { return strings.Compare(treeName(a.Image), treeName(b.Image)) })
 	}
-	w := tabwriter.NewWriter(c.out, 10, 1, 3, ' ', 0)
+	w := ui.NewTable(c.out, 10, 1, 3, ' ')
 	fmt.Fprintln(w, "IMAGE\tIMAGE ID\tCREATED\tSIZE\tSHARED\tOWN")
 	variants := map[string][]storage.Variant{}
 	for _, img := range u.Images {

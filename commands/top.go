@@ -2,7 +2,6 @@ package commands
 
 import (
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dhow-containers/dhow/commands/explain"
@@ -45,7 +44,7 @@ those that choose columns are known.`,
 			return err
 		}
 		c.tell(f, "top")
-		w := tabwriter.NewWriter(c.out, 10, 1, 3, ' ', 0)
+		w := ui.NewTable(c.out, 10, 1, 3, ' ')
 		row := func(text func(f psField) string) {
 			for i, f := range columns {
 				if i > 0 {

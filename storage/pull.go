@@ -64,11 +64,10 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Image, err
 			return Image{}, err
 		}
 	}
-	if _, err := s.library(); err != nil {
-		return Image{}, err
-	}
-	if _, err := s.sweepPartials(false); err != nil {
-		return Image{}, err
+	if _, err := s.LookupFor(ref, o.Platform); err != nil { // with it here, there may be nothing to do
+		if err := s.receive(); err != nil {
+			return Image{}, err
+		}
 	}
 	ctx, name, sys, done, err := s.remote(ctx, ref, o.Platform, o.Auth, o.Insecure, registry.Receiving)
 	if err != nil {
@@ -117,6 +116,15 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Image, err
 	return img, nil
 }
 
+// receive prepares the store for what is to come.
+func (s *Store) receive() error {
+	if _, err := s.library(); err != nil {
+		return err
+	}
+	_, err := s.sweepPartials(false)
+	return err
+}
+
 // gaveUp is an error that was tried often enough.
 type gaveUp struct{ error }
 
@@ -157,6 +165,19 @@ func (s *Store) pull(ctx context.Context, policy *signature.PolicyContext, sys *
 	if err := onlyLayers(blobs[1:]); err != nil {
 		return Image{}, err
 	}
+	n := newImage{manifest: raw, names: to.names}
+	if list != digest.FromBytes(raw) {
+		n.index = list
+	}
+	for _, d := range slices.Compact([]digest.Digest{list, digest.FromBytes(raw)}) {
+		n.digests = append(n.digests, to.repository+"@"+d.String()) // the list's first: docker shows what the tag points to
+	}
+	if img, ok := s.upToDate(to, n, blobs, say); ok {
+		return img, nil
+	}
+	if err := s.receive(); err != nil {
+		return Image{}, err
+	}
 	cache := blobinfocache.DefaultCache(sys)
 	f := &fetcher{s: s, src: src, cache: cache, say: say, located: func(d digest.Digest) {
 		named := from.DockerReference()
@@ -193,13 +214,7 @@ func (s *Store) pull(ctx context.Context, policy *signature.PolicyContext, sys *
 		}
 		return Image{}, err
 	}
-	n := newImage{config: rawConfig, manifest: raw, names: to.names}
-	if list != digest.FromBytes(raw) {
-		n.index = list
-	}
-	for _, d := range slices.Compact([]digest.Digest{list, digest.FromBytes(raw)}) {
-		n.digests = append(n.digests, to.repository+"@"+d.String()) // the list's first: docker shows what the tag points to
-	}
+	n.config = rawConfig
 	img, err := s.finish(n)
 	if err != nil {
 		return Image{}, err

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dhow-containers/dhow/rootless/ownership"
 	"github.com/dhow-containers/dhow/storage/image"
+	"github.com/dhow-containers/dhow/storage/journal"
 )
 
 // The library's files, read directly: a record file is replaced by rename(2), so it is whole
@@ -226,7 +227,7 @@ func (s *Store) chainOf(c image.Config) ([]Layer, error) {
 }
 
 func (s *Store) readLinks(layerID string) (ownership.Links, error) {
-	data, err := os.ReadFile(s.linksFile(layerID))
+	data, err := journal.ReadFile(s.linksFile(layerID), journal.Whole)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -256,10 +257,10 @@ func (s *Store) imageOf(r imageRecord) (Image, bool, error) {
 		}
 	}
 	var err error
-	if img.RawConfig, err = os.ReadFile(s.imageDataFile(r.ID, m.Config.String())); err != nil {
+	if img.RawConfig, err = journal.ReadFile(s.imageDataFile(r.ID, m.Config.String()), journal.Whole); err != nil {
 		return Image{}, false, fmt.Errorf("reading the config of image %s: %w", short(r.ID), err)
 	}
-	if img.RawManifest, err = os.ReadFile(s.imageDataFile(r.ID, manifestKey)); err != nil {
+	if img.RawManifest, err = journal.ReadFile(s.imageDataFile(r.ID, manifestKey), journal.Whole); err != nil {
 		return Image{}, false, fmt.Errorf("reading the manifest of image %s: %w", short(r.ID), err)
 	}
 	img.Digest = r.Digest

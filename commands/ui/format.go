@@ -7,7 +7,6 @@ import (
 	"io"
 	"reflect"
 	"strings"
-	"text/tabwriter"
 	"text/template"
 )
 
@@ -68,12 +67,12 @@ func Write[R any](w io.Writer, f *Format, rows []R, terminal bool) error {
 	if err := f.tmpl.Funcs(headerFunctions()).Execute(&head, headers(zero)); err != nil {
 		return fmt.Errorf("template parsing error: %s", strings.TrimPrefix(err.Error(), "template: "))
 	}
-	tw := tabwriter.NewWriter(w, 10, 1, 3, ' ', 0)
-	fmt.Fprintln(tw, head.String())
-	if _, err := body.WriteTo(tw); err != nil {
+	t := NewTable(w, 10, 1, 3, ' ')
+	fmt.Fprintln(t, head.String())
+	if _, err := body.WriteTo(t); err != nil {
 		return err
 	}
-	return tw.Flush()
+	return t.Flush()
 }
 
 func onTerminal(s string, terminal bool) string {

@@ -11,8 +11,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -138,16 +138,53 @@ func (f File[T]) format(v T) ([]byte, error) {
 }
 
 func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxRecordBytes+1))
+	data, err := ReadFile(path, maxRecordBytes+1)
 	if err == nil && len(data) > maxRecordBytes {
 		err = fmt.Errorf("%s: larger than %d bytes", path, maxRecordBytes)
 	}
 	return data, err
+}
+
+// Whole is how much of a file ReadFile reads when nothing bounds it.
+const Whole = math.MaxInt64 - 1
+
+// ReadFile reads a regular file, but not more than most bytes of it. It is os.ReadFile without the
+// runtime's poller, which files have no use for: four system calls instead of ten, and lists read
+// hundreds of files.
+func ReadFile(path string, most int64) ([]byte, error) {
+	fail := func(op string, err error) ([]byte, error) {
+		return nil, &fs.PathError{Op: op, Path: path, Err: err}
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	for err == unix.EINTR {
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	}
+	if err != nil {
+		return fail("open", err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fail("stat", err)
+	}
+	data := make([]byte, 0, min(st.Size, most)+1)
+	for {
+		n, err := unix.Read(fd, data[len(data):cap(data)])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return fail("read", err)
+		}
+		data = data[:len(data)+n]
+		if int64(len(data)) >= most {
+			return data[:most], nil
+		}
+		if n == 0 || len(data) < cap(data) { // a file gives all it has
+			return data, nil
+		}
+		data = append(data, make([]byte, len(data))...)[:len(data)] // it has grown
+	}
 }
 
 // Replace writes data to path by way of a temporary file beside it: whoever reads sees the old

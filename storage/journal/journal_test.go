@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 
@@ -183,6 +185,31 @@ func TestReplaceLeavesTheNextWriterAlone(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := os.Lstat(next); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	for size, most := range map[int]int64{0: Whole, 1: Whole, 4096: Whole, 100000: 10, 10: 10, 11: 10, 9: 10} {
+		text := strings.Repeat("x", size)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadFile(path, most)
+		if want := text[:min(int64(size), most)]; err != nil || string(got) != want {
+			t.Errorf("%d bytes of %d: %d, %v", most, size, len(got), err)
+		}
+	}
+	// The kernel gives the size of what it makes up as 0.
+	if got, err := ReadFile("/proc/self/status", Whole); err != nil || !strings.HasSuffix(string(got), "\n") || len(got) < 500 {
+		t.Errorf("%q %v", got, err)
+	}
+	if _, err := ReadFile(filepath.Join(dir, "none"), Whole); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := ReadFile(dir, Whole); !errors.Is(err, unix.EISDIR) {
 		t.Error(err)
 	}
 }

@@ -30,7 +30,7 @@ func (s *Store) PushList(ctx context.Context, name, dest string, o PushOptions, 
 	if dest == "" {
 		dest = l.Name
 	}
-	ctx, remote, sys, done, err := s.remote(ctx, dest, "", o.Auth, o.Insecure, registry.Sending)
+	ctx, remote, sys, done, err := s.remote(ctx, dest, "", o.Auth, o.Insecure)
 	if err != nil {
 		return "", err
 	}
@@ -103,7 +103,7 @@ func (s *Store) pushEntry(ctx context.Context, e ListEntry, remote reference.Nam
 	defer policy.Destroy()
 	report := newReporter(o.Progress, "pushing")
 	co.Progress, co.ProgressInterval = report.events(), report.interval()
-	raw, err := copy.Image(ctx, policy, to, from, co)
+	raw, err := copy.Image(ctx, policy, registry.Reference(to), from, co)
 	report.close(err)
 	if err != nil {
 		return v1.Descriptor{}, err
@@ -130,7 +130,7 @@ func (e entryOrigin) policy() (*signature.PolicyContext, error) {
 func (s *Store) entrySource(ctx context.Context, e ListEntry, o PushOptions) (types.ImageReference, entryOrigin, func(), error) {
 	nothing := func() {}
 	if e.Image == "" {
-		_, name, sys, done, err := s.remote(ctx, e.Ref, "", o.Auth, o.Insecure, registry.Sending)
+		_, name, sys, done, err := s.remote(ctx, e.Ref, "", o.Auth, o.Insecure)
 		if err != nil {
 			return nil, entryOrigin{}, nil, err
 		}

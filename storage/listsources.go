@@ -14,7 +14,6 @@ import (
 	"github.com/dhow-containers/dhow/storage/image"
 	"github.com/dhow-containers/dhow/storage/manifest"
 	"github.com/dhow-containers/dhow/storage/reference"
-	"github.com/dhow-containers/dhow/storage/registry"
 )
 
 // SourceOptions guide ListEntries.
@@ -117,7 +116,7 @@ func (s *Store) remoteIndex(ctx context.Context, n reference.Name, raw []byte, o
 
 // remotePlatform reads the platform of an image at a registry from its config.
 func (s *Store) remotePlatform(ctx context.Context, n reference.Name, o SourceOptions) (*v1.Platform, error) {
-	ctx, name, sys, done, err := s.remote(ctx, n.String(), "", o.Auth, o.Insecure, registry.Receiving)
+	ctx, name, sys, done, err := s.remote(ctx, n.String(), "", o.Auth, o.Insecure)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (s *Store) PullAll(ctx context.Context, ref string, o PullOptions) (Image, 
 	if _, err := s.sweepPartials(false); err != nil {
 		return Image{}, err
 	}
-	ctx, name, sys, done, err := s.remote(ctx, ref, "", o.Auth, o.Insecure, registry.Receiving)
+	ctx, name, sys, done, err := s.remote(ctx, ref, "", o.Auth, o.Insecure)
 	if err != nil {
 		return Image{}, err
 	}

@@ -69,7 +69,7 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Image, err
 			return Image{}, err
 		}
 	}
-	ctx, name, sys, done, err := s.remote(ctx, ref, o.Platform, o.Auth, o.Insecure, registry.Receiving)
+	ctx, name, sys, done, err := s.remote(ctx, ref, o.Platform, o.Auth, o.Insecure)
 	if err != nil {
 		return Image{}, err
 	}
@@ -135,7 +135,6 @@ func (s *Store) pull(ctx context.Context, policy *signature.PolicyContext, sys *
 		return Image{}, err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	registry.Listen(ctx, src)
 	one, list, err := instance(ctx, sys, src)
 	if err != nil {
 		return Image{}, err

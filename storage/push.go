@@ -63,7 +63,7 @@ func (s *Store) Push(ctx context.Context, name, dest string, o PushOptions) (_ P
 			return Pushed{}, err
 		}
 	}
-	ctx, remote, sys, done, err := s.remote(ctx, dest, "", o.Auth, o.Insecure, registry.Sending)
+	ctx, remote, sys, done, err := s.remote(ctx, dest, "", o.Auth, o.Insecure)
 	if err != nil {
 		return Pushed{}, err
 	}

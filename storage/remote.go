@@ -5,13 +5,12 @@ import (
 	"fmt"
 
 	"github.com/dhow-containers/dhow/storage/reference"
-	"github.com/dhow-containers/dhow/storage/registry"
 )
 
 // RemoteManifest asks the registry for the document a name stands for, an image's manifest or an
 // index, without pulling anything; insecure is PullOptions.Insecure. It gives the very bytes and their media type.
 func (s *Store) RemoteManifest(ctx context.Context, ref string, auth *Credentials, insecure bool) (raw []byte, mediaType string, err error) {
-	ctx, name, sys, done, err := s.remote(ctx, ref, "", auth, insecure, registry.Receiving)
+	ctx, name, sys, done, err := s.remote(ctx, ref, "", auth, insecure)
 	if err != nil {
 		return nil, "", err
 	}

@@ -11,7 +11,6 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/dhow-containers/dhow/storage/progress"
-	"github.com/dhow-containers/dhow/storage/registry"
 )
 
 // resuming is a reference to an image of a registry whose blobs the library reads with our fetcher: a
@@ -27,7 +26,6 @@ func (r resuming) NewImageSource(ctx context.Context, sys *types.SystemContext) 
 	if err != nil {
 		return nil, err
 	}
-	registry.Listen(ctx, src)
 	return resumingSource{src, r}, nil
 }
 

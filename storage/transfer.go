@@ -84,8 +84,8 @@ func (s *Store) Meant(name string) string {
 }
 
 // remote resolves a name and makes the context its registry is reached with. What the registry answers
-// goes on under the context.Context it gives, which ends with done, or when memory grows by so much.
-func (s *Store) remote(ctx context.Context, ref, platform string, auth *Credentials, insecure bool, memory uint64) (context.Context, reference.Name, *types.SystemContext, func(), error) {
+// goes on under the context.Context it gives, which ends with done, or when an answer has no end.
+func (s *Store) remote(ctx context.Context, ref, platform string, auth *Credentials, insecure bool) (context.Context, reference.Name, *types.SystemContext, func(), error) {
 	quiet()
 	if err := os.MkdirAll(s.tmpDir(), 0o700); err != nil {
 		return ctx, reference.Name{}, nil, nil, err
@@ -113,7 +113,7 @@ func (s *Store) remote(ctx context.Context, ref, platform string, auth *Credenti
 		done()
 		return ctx, name, nil, nil, fmt.Errorf("%s: %w", reference.Familiar(name.String()), err)
 	}
-	ctx, calm := registry.Bounded(ctx, memory)
+	ctx, calm := registry.Bounded(ctx)
 	ctx, free := throttled.bound(ctx)
 	return ctx, name, sys, func() { free(); calm(); done() }, nil
 }
@@ -121,7 +121,16 @@ func (s *Store) remote(ctx context.Context, ref, platform string, auth *Credenti
 // quiet keeps the libraries from writing to stderr: what matters comes back as an error.
 func quiet() { logrus.SetOutput(io.Discard) }
 
+// dockerReference is what a name stands for at its registry.
 func dockerReference(name reference.Name) (types.ImageReference, error) {
+	ref, err := libraryReference(name)
+	if err != nil {
+		return nil, err
+	}
+	return registry.Reference(ref), nil
+}
+
+func libraryReference(name reference.Name) (types.ImageReference, error) {
 	named, err := imageref.ParseNormalizedNamed(name.String())
 	if err != nil {
 		return nil, fmt.Errorf("invalid reference %q: %w", name, err)
@@ -177,12 +186,12 @@ const tagsTimeout = 2 * time.Minute
 
 // RemoteTags asks the registry which tags a repository has. repository is a name without a tag.
 func (s *Store) RemoteTags(ctx context.Context, repository string, auth *Credentials) ([]string, error) {
-	ctx, name, sys, done, err := s.remote(ctx, repository, "", auth, false, registry.Receiving)
+	ctx, name, sys, done, err := s.remote(ctx, repository, "", auth, false)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	from, err := dockerReference(name)
+	from, err := libraryReference(name)
 	if err != nil {
 		return nil, err
 	}

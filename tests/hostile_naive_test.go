@@ -159,6 +159,22 @@ func (n *naive) push(addr string) error {
 	return err
 }
 
+// link asks for a blob of another repository and sends a manifest of it. It reads the answers and takes
+// every one for a yes.
+func (n *naive) link(addr string) error {
+	for at, method := range map[string]string{"blobs/uploads/?mount=sha256:0&from=r": http.MethodPost, "manifests/x": http.MethodPut} {
+		req, err := http.NewRequest(method, "http://"+addr+"/v2/to/"+at, strings.NewReader("{}"))
+		if err != nil {
+			return err
+		}
+		if resp, err := (&http.Client{Timeout: 2 * time.Second}).Do(req); err == nil {
+			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, naiveBytes))
+			resp.Body.Close()
+		}
+	}
+	return nil
+}
+
 // harms tells what an attack has done.
 type harms struct{ took, leaked, escaped, flooded, looped, hung bool }
 

@@ -328,7 +328,7 @@ func pushAttacks() []attack {
 		return func(w *world) { w.reg.Answer(rules...) }
 	}
 	upload := fixture.Rule{Match: "POST /v2/r/blobs/uploads/", Status: 202, Header: map[string]string{"Location": "/v2/r/blobs/uploads/1", "Range": "0-0"}}
-	patch := fixture.Rule{Match: "PATCH ", Status: 202, Header: map[string]string{"Location": "/v2/r/blobs/uploads/1"}}
+	patch := patched("r")
 	done := fixture.Rule{Match: "PUT /v2/r/blobs/", Status: 201}
 	naivePush := func(w *world, n *naive) error { return n.push(w.reg.Addr) }
 	list := []attack{
@@ -362,6 +362,53 @@ func pushAttacks() []attack {
 			return nil
 		}
 	}
+	return append(list, mountAttacks()...)
+}
+
+func patched(repository string) fixture.Rule {
+	return fixture.Rule{Match: "PATCH ", Status: 202, Header: map[string]string{"Location": "/v2/" + repository + "/blobs/uploads/1"}}
+}
+
+// mountAttacks link blobs of another repository that are not there.
+func mountAttacks() []attack {
+	link := func(name string, rules ...fixture.Rule) attack {
+		return attack{name: name, harm: "takes", args: []string{"push", "-q", "REG/to:x"},
+			answer: func(w *world) {
+				w.reg.Answer(goodImage().Rules()...)
+				_, _ = w.dhow(attack{}, "pull", "-q", w.reg.Addr+"/r:x")
+				_, _ = w.dhow(attack{}, "tag", w.reg.Addr+"/r:x", w.reg.Addr+"/to:x")
+				w.reg.Answer(append(rules, fixture.Rule{Match: "HEAD /v2/r/blobs/", Length: 5})...)
+			},
+			naive: func(w *world, n *naive) error {
+				err := n.link(w.reg.Addr)
+				_, _ = w.dhow(attack{}, "rmi", w.reg.Addr+"/to:x", w.reg.Addr+"/r:x")
+				return err
+			},
+			after: func(w *world) error {
+				for _, s := range w.reg.Seen() {
+					if strings.Contains(s.URI, "mount=") {
+						out, err := w.dhow(attack{}, "rmi", w.reg.Addr+"/to:x", w.reg.Addr+"/r:x")
+						if err != nil {
+							return fmt.Errorf("the image is gone: %w: %s", err, out)
+						}
+						return nil
+					}
+				}
+				return fmt.Errorf("it never asked for a link: %+v", w.reg.Seen())
+			}}
+	}
+	linked := fixture.Rule{Match: "POST /v2/to/blobs/uploads/.*mount=", Status: 201, Header: map[string]string{"Location": "/v2/to/blobs/x"}}
+	flood := fixture.Rule{Match: "POST", Status: 401, Body: "x", Endless: true}
+	list := []attack{
+		link("G11 links what it has not, and knows nothing of it", linked,
+			fixture.Rule{Match: "POST /v2/to/blobs/uploads/", Status: 202, Header: map[string]string{"Location": "/v2/to/blobs/uploads/1", "Range": "0-0"}},
+			patched("to"), fixture.Rule{Match: "PUT /v2/to/blobs/", Status: 201}, fixture.Rule{Match: "PUT /v2/to/manifests/", Status: 400,
+				Body: `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}`}),
+		link("G11 links some, and takes no other", fixture.Rule{Match: linked.Match, Status: 201, Times: 1, Header: linked.Header}, fixture.Rule{Match: "POST", Status: 403}),
+		link("G11 links nothing and uploads nowhere", fixture.Rule{Match: linked.Match, Status: 202}, fixture.Rule{Match: "POST", Status: 202}),
+		link("G11 links with a refusal without end", flood),
+	}
+	list[0].says, list[3].harm = "blob unknown", "floods"
 	return list
 }
 

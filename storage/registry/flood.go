@@ -3,31 +3,24 @@ package registry
 import (
 	"context"
 	"errors"
+	"math"
+	"runtime"
 	"runtime/metrics"
-	"sync/atomic"
+	"strings"
+	"sync"
 	"time"
 )
 
 // ErrFlood is what a registry is that answers without end.
 var ErrFlood = errors.New("the registry's answer does not end")
 
-// What a transfer may take of memory. Several layers are read at a time, or compressed, which takes more.
-const (
-	Receiving = 128 << 20
-	Sending   = 512 << 20
-	// unpacking is for when refusals are bounded by themselves (see Listen) and layers come: what they are
-	// decompressed with is bounded by storage/inflate.
-	unpacking = 640 << 20
-)
+// floodBytes is what the library may hold of what registries say: manifests of 4 MB, tokens, tags.
+const floodBytes = 64 << 20
 
-const floodEvery = 25 * time.Millisecond
+const floodEvery = 10 * time.Millisecond
 
 // transfer is what a context of Bounded carries.
-type transfer struct {
-	most  atomic.Uint64 // bytes of memory
-	began uint64
-	asked pause
-}
+type transfer struct{ asked pause }
 
 type transferKey struct{}
 
@@ -36,33 +29,87 @@ func transferOf(ctx context.Context) *transfer {
 	return t
 }
 
-// Bounded gives a context that ends with ErrFlood as its cause when the memory in use grows by more
-// than bytes before stop is called. The library bounds manifests, configs and tokens, but reads an answer
-// of 400 to 499 to its end, however far that is; see Listen for when that is no matter any more.
-func Bounded(ctx context.Context, bytes uint64) (_ context.Context, stop func()) {
+// Bounded gives a context that ends with ErrFlood as its cause when the library comes to hold more of
+// registries' answers than any honest one has, before stop is called. The library bounds manifests,
+// configs and tokens, but reads an answer of 400 to 499 to its end, and one that lists tags. Refusals
+// to a Reference have an end of their own, but for those to its first requests: the library makes
+// them before anybody sees its client.
+//
+// Only what the library reads whole is counted. Layers on their way, which may take far more, are none of it.
+func Bounded(ctx context.Context) (_ context.Context, stop func()) {
+	profiled()
 	ctx, cancel := context.WithCancelCause(ctx)
-	t := &transfer{began: heap()}
-	t.most.Store(bytes)
 	go func() {
 		tick := time.NewTicker(floodEvery)
 		defer tick.Stop()
-		for {
+		// Counting takes a collection, and there is nothing to count while the heap is small.
+		for next := uint64(math.MaxUint64); ; {
+			now := heap()
+			if next = min(next, now+floodBytes); now >= next {
+				if held() > floodBytes {
+					cancel(ErrFlood)
+					return
+				}
+				next = heap() + floodBytes
+			}
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 			}
-			if heap() > t.began+t.most.Load() {
-				cancel(ErrFlood)
-				return
-			}
 		}
 	}()
-	return context.WithValue(ctx, transferKey{}, t), func() { cancel(nil) }
+	return context.WithValue(ctx, transferKey{}, &transfer{}), func() { cancel(nil) }
 }
 
 func heap() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
+}
+
+// profileBytes is how much is allocated for each sample of the memory profile; it is Go's own default.
+const profileBytes = 512 << 10
+
+// A program with a way to its memory profile keeps one from its first line. This one needs none but
+// for transfers.
+func init() { runtime.MemProfileRate = 0 }
+
+var profiled = sync.OnceFunc(func() { runtime.MemProfileRate = profileBytes })
+
+// reading begins the names of the functions whose memory held counts, with what they call.
+const reading = "go.podman.io/image/v5/docker."
+
+// held tells how many bytes are in use that the library's part for registries has asked for, by the
+// memory profile.
+func held() int {
+	runtime.GC() // a profile tells what the last collection has found
+	var records []runtime.MemProfileRecord
+	for n, ok := 0, false; !ok; {
+		records = make([]runtime.MemProfileRecord, n+64)
+		if n, ok = runtime.MemProfile(records, false); ok {
+			records = records[:n]
+		}
+	}
+	var sum float64
+	for i := range records {
+		if r := &records[i]; readBy(r.Stack()) {
+			// Few of the small allocations are in the profile. This is how runtime/pprof makes up for it.
+			each := float64(r.InUseBytes()) / float64(r.InUseObjects())
+			sum += float64(r.InUseBytes()) / -math.Expm1(-each/profileBytes)
+		}
+	}
+	return int(sum)
+}
+
+func readBy(stack []uintptr) bool {
+	for frames := runtime.CallersFrames(stack); ; {
+		f, more := frames.Next()
+		if strings.HasPrefix(f.Function, reading) {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }

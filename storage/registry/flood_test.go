@@ -17,17 +17,54 @@ import (
 	"go.podman.io/image/v5/types"
 )
 
+// What the library reads without end is seen, and what others hold is their affair.
 func TestBounded(t *testing.T) {
-	ctx, stop := Bounded(context.Background(), 32<<20)
+	sys, ref := fakeRegistry(t, nil, func(w http.ResponseWriter, req *http.Request) { endless(w, req, http.StatusForbidden) })
+	ctx, stop := Bounded(context.Background())
 	defer stop()
-	kept := make([]byte, 64<<20)
-	select {
-	case <-ctx.Done():
-	case <-time.After(10 * time.Second):
+	kept := make([]byte, 4*floodBytes)
+	time.Sleep(20 * floodEvery)
+	if ctx.Err() != nil {
+		t.Error("what others hold counts: ", context.Cause(ctx))
 	}
 	runtime.KeepAlive(kept)
+	if src, err := Reference(ref).NewImageSource(ctx, sys); err == nil {
+		src.Close()
+		t.Error("a refusal is none")
+	}
 	if !errors.Is(context.Cause(ctx), ErrFlood) {
 		t.Error(context.Cause(ctx))
+	}
+}
+
+// Nobody sees the client of this one, which takes any number of tags.
+func TestBoundedTags(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if strings.HasSuffix(req.URL.Path, "/tags/list") {
+			w.Header().Set("Link", "</v2/r/tags/list>")
+			_, _ = io.WriteString(w, `{"tags":["a`+strings.Repeat(`","a`, 1e5)+`"]}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	sys, ref := at(t, server)
+	ctx, stop := Bounded(context.Background())
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if tags, err := docker.GetRepositoryTags(ctx, sys, ref); err == nil {
+		t.Error(len(tags))
+	}
+	if !errors.Is(context.Cause(ctx), ErrFlood) {
+		t.Error(context.Cause(ctx))
+	}
+}
+
+func endless(w http.ResponseWriter, req *http.Request, status int) {
+	w.WriteHeader(status)
+	for b := make([]byte, 64<<10); req.Context().Err() == nil; {
+		if _, err := w.Write(b); err != nil {
+			return
+		}
 	}
 }
 
@@ -46,6 +83,11 @@ func fakeRegistry(t *testing.T, blob, manifest http.HandlerFunc) (*types.SystemC
 		}
 	}))
 	t.Cleanup(server.Close)
+	return at(t, server)
+}
+
+func at(t *testing.T, server *httptest.Server) (*types.SystemContext, types.ImageReference) {
+	t.Helper()
 	ref, err := docker.ParseReference("//" + strings.TrimPrefix(server.URL, "http://") + "/r:x")
 	if err != nil {
 		t.Fatal(err)
@@ -55,24 +97,18 @@ func fakeRegistry(t *testing.T, blob, manifest http.HandlerFunc) (*types.SystemC
 
 // The library's client is found, hears what its registry asks for and reads no refusal to an end that
 // never comes.
-func TestListen(t *testing.T) {
+func TestReference(t *testing.T) {
 	sys, ref := fakeRegistry(t, func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Retry-After", "7")
-		w.WriteHeader(map[bool]int{true: 503, false: 404}[strings.HasSuffix(req.URL.Path, "0")])
-		for b := make([]byte, 64<<10); req.Context().Err() == nil; {
-			if _, err := w.Write(b); err != nil {
-				return
-			}
-		}
+		endless(w, req, map[bool]int{true: 503, false: 404}[strings.HasSuffix(req.URL.Path, "0")])
 	}, func(http.ResponseWriter, *http.Request) {})
-	ctx, stop := Bounded(context.Background(), Receiving)
+	ctx, stop := Bounded(context.Background())
 	defer stop()
-	src, err := ref.NewImageSource(ctx, sys)
+	src, err := Reference(ref).NewImageSource(ctx, sys)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	Listen(ctx, src)
 	for _, last := range []string{"1", "0"} {
 		d := "sha256:" + strings.Repeat("0", 63) + last
 		if _, wait := Asked(ctx); wait != 0 {
@@ -99,7 +135,7 @@ func TestKnock(t *testing.T) {
 			w.WriteHeader(status)
 		}
 	})
-	ctx, stop := Bounded(context.Background(), Receiving)
+	ctx, stop := Bounded(context.Background())
 	defer stop()
 	Knock(ctx, sys, ref)
 	if host, wait := Asked(ctx); wait != 0 {

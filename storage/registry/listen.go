@@ -21,23 +21,40 @@ import (
 // The library makes its own http client, tells nobody what the header Retry-After says of an answer other
 // than 429, and reads a refusal to its end. So its client, which is in a field of a field of what it
 // gives, gets a transport of ours. Where a newer version has them elsewhere, a pull waits as long as it
-// thinks right, and the bound on memory stays the low one.
+// thinks right, and refusals end with Bounded.
 
 // refusalBytes is what is read of an answer that says no; the library looks for a short JSON document in
 // it.
 const refusalBytes = 1 << 20
 
-// Listen makes what src asks its registry from now on pass by here: Asked tells what was said of waiting,
-// and refusals have an end. src is what the library gave under a context of Bounded, which then lets
-// layers be unpacked. Nobody may be using it yet.
-func Listen(ctx context.Context, src types.ImageSource) {
-	t, client := transferOf(ctx), clientOf(src)
-	if t == nil || client == nil {
-		return
+// Reference is ref, a reference of the library's to an image of a registry. What its sources and
+// destinations ask the registry, from their second request on, passes by here: Asked tells what was said
+// of waiting under the request's context, and refusals have an end.
+func Reference(ref types.ImageReference) types.ImageReference { return listened{ref} }
+
+type listened struct{ types.ImageReference }
+
+func (l listened) NewImageSource(ctx context.Context, sys *types.SystemContext) (types.ImageSource, error) {
+	src, err := l.ImageReference.NewImageSource(ctx, sys) // it asks for the manifest
+	if err == nil {
+		listen(src)
 	}
-	client.Transport = &listener{inner: client.Transport}
-	if t.most.Load() < unpacking {
-		t.most.Store(unpacking)
+	return src, err
+}
+
+func (l listened) NewImageDestination(ctx context.Context, sys *types.SystemContext) (types.ImageDestination, error) {
+	dest, err := l.ImageReference.NewImageDestination(ctx, sys)
+	if err == nil {
+		_ = dest.SupportsSignatures(ctx) // it has a client from its first request on, whatever becomes of that
+		listen(dest)
+	}
+	return dest, err
+}
+
+// listen makes what x, which the library gave and nobody uses yet, asks from now on pass by here.
+func listen(x any) {
+	if client := clientOf(x); client != nil {
+		client.Transport = &listener{inner: client.Transport}
 	}
 }
 
@@ -149,18 +166,15 @@ func Knock(ctx context.Context, sys *types.SystemContext, ref types.ImageReferen
 	if err != nil {
 		return
 	}
-	// A destination has a client from its first request on, whatever becomes of that.
-	to, err := ref.NewImageDestination(ctx, sys)
+	to, err := Reference(ref).NewImageDestination(ctx, sys)
 	if err != nil {
 		return
 	}
 	defer to.Close()
-	_ = to.SupportsSignatures(ctx)
 	client := clientOf(to)
 	if client == nil {
 		return
 	}
-	client.Transport = &listener{inner: client.Transport}
 	for _, scheme := range []string{"https", "http"} {
 		if scheme == "http" && !insecure {
 			return

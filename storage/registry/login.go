@@ -74,7 +74,7 @@ func (s Settings) Login(ctx context.Context, key, username, password string) (Ke
 // Check asks the registry of key whether it takes the account.
 func (s Settings) Check(ctx context.Context, key, username, password string) error {
 	host, _, _ := strings.Cut(key, "/")
-	ctx, calm := Bounded(ctx, Receiving)
+	ctx, calm := Bounded(ctx)
 	defer calm()
 	sys, done, err := s.Context(Access{Domain: host, Username: username, Password: password})
 	if err != nil {

@@ -7,6 +7,7 @@ package archive
 
 import (
 	"archive/tar"
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -237,12 +238,48 @@ func spool(r io.Reader, file string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	n, err := io.Copy(f, plain)
+	in, out := bufio.NewReaderSize(plain, 1<<20), bufio.NewWriterSize(f, 1<<20)
+	err = onlyTar(io.TeeReader(in, out))
+	if err == nil {
+		err = out.Flush()
+	}
+	if err == nil {
+		err = toEnd(in)
+	}
 	if err != nil {
 		return fmt.Errorf("reading the archive: %w", err)
 	}
-	if n == 0 {
-		return errors.New("reading the archive: it is empty")
+	return nil
+}
+
+// onlyTar reads r to where a tar ends. What is no tar may have no end: a device would fill the disk.
+func onlyTar(r io.Reader) error {
+	tr := tar.NewReader(r)
+	for n := 0; ; n++ {
+		_, err := tr.Next()
+		switch {
+		case err == io.EOF && n == 0:
+			return errors.New("it is empty")
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return fmt.Errorf("it is no tar: %w", err)
+		}
+	}
+}
+
+// trailing bounds what may follow a tar, in bytes: some writers fill up their last block.
+const trailing = 64 << 20
+
+// toEnd reads what follows a tar, for the sum of what it was compressed with, and so that no program that
+// writes it into a pipe is interrupted.
+func toEnd(r io.Reader) error {
+	n, err := io.CopyN(io.Discard, r, trailing)
+	if err == nil {
+		return fmt.Errorf("more than %d MB follow its end", n>>20)
+	}
+	if err != io.EOF {
+		return err
 	}
 	return nil
 }

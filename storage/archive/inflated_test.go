@@ -109,3 +109,27 @@ func TestEmptyMembersInALayer(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+type ones struct{}
+
+func (ones) Read(b []byte) (int, error) { return copy(b, bytes.Repeat([]byte{1}, len(b))), nil }
+
+// What has no end is left alone as soon as it is clear that it is no archive, or none any more.
+func TestEndless(t *testing.T) {
+	layer := []byte("layer")
+	for want, in := range map[string]io.Reader{
+		"it is empty": zeros{}, "it is no tar": ones{}, "follow its end": io.MultiReader(saved(t, layer, layer), zeros{}),
+	} {
+		dir := t.TempDir()
+		if _, err := NewReader(&types.SystemContext{BigFilesTemporaryDir: dir}, in, dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+	if _, err := read(t, io.MultiReader(saved(t, layer, layer), io.LimitReader(zeros{}, 10<<10))); err != nil {
+		t.Error("the last block is filled up: ", err)
+	}
+}

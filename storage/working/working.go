@@ -50,9 +50,15 @@ func (w *Work) WorkDir() string { return filepath.Join(w.Dir, "work") }
 // Merged is the mount point.
 func (w *Work) Merged() string { return filepath.Join(w.Dir, "merged") }
 
+// mostLayers is overlay's OVL_MAX_STACK.
+const mostLayers = 500
+
 // Mount makes the directories and mounts the overlay at Merged. The root of a new upper directory
 // gets owner and mode of the topmost layer's. The mount lives in this process's mount namespace.
 func (w *Work) Mount() error {
+	if n := len(w.Lowers) + len(w.Data); n > mostLayers {
+		return fmt.Errorf("mounting %s: it has %d layers, and the kernel puts no more than %d over each other", w.Merged(), n, mostLayers)
+	}
 	if err := w.prepare(); err != nil {
 		return fmt.Errorf("mounting %s: %w", w.Merged(), err)
 	}

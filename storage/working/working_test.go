@@ -122,6 +122,13 @@ func TestManyAndLong(t *testing.T) {
 	}
 }
 
+func TestTooManyLayers(t *testing.T) {
+	w := &Work{Dir: t.TempDir(), Lowers: make([]string, mostLayers), Data: make([]string, 1)}
+	if err := w.Mount(); err == nil || !strings.Contains(err.Error(), "it has 501 layers") {
+		t.Error(err)
+	}
+}
+
 // TestFinish: what the overlay wrote for itself is gone, what means something stays.
 func TestFinish(t *testing.T) {
 	w := &Work{Lowers: lowers(t, "d/x d/y e/z f"), Dir: t.TempDir()}

@@ -22,7 +22,7 @@ import (
 	"github.com/dhow-containers/dhow/tests/fixture"
 )
 
-func init() { tables["archives"] = archiveAttacks() }
+func init() { tables["archives"] = append(archiveAttacks(), manyAttacks()...) }
 
 // entry is one of a tar; what archive/tar would not write is in raw instead.
 type entry struct {

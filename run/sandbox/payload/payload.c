@@ -285,12 +285,15 @@ static void drop_bounding(struct payload *p)
 static void capabilities(struct payload *p)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct data[2];
+	struct __user_cap_data_struct data[2], had[2] = { 0 };
 	int i;
 
+	if (p->guard_caps && syscall(SYS_capget, &header, had) < 0)
+		fail(p, STEP_CAPS);
 	for (i = 0; i < 2; i++) {
 		data[i].effective = (uint32_t)(p->effective >> (32 * i));
-		data[i].permitted = (uint32_t)(p->permitted >> (32 * i));
+		data[i].permitted = (uint32_t)(p->permitted >> (32 * i)) |
+				    (had[i].permitted & ~(uint32_t)(p->bounding >> (32 * i)));
 		data[i].inheritable = (uint32_t)(p->inheritable >> (32 * i));
 	}
 	if (!p->leave_caps && syscall(SYS_capset, &header, data) < 0)
@@ -323,7 +326,9 @@ static void become(struct payload *p)
 		fail(p, STEP_GID);
 	if (syscall(SYS_setuid, p->uid) < 0)
 		fail(p, STEP_UID);
-	if (p->hide && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) /* fs.suid_dumpable may have another opinion */
+	/* As long as it has all capabilities nobody in a container can look into it, which may be to look into
+	 * dhow. execve(2) takes this back. */
+	if (p->hide && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		fail(p, STEP_PARENT);
 	if (again && chdir(p->cwd) < 0)
 		fail(p, STEP_CHDIR);
@@ -462,7 +467,7 @@ static int child(void *arg)
 	wait_go(p); /* it has its control group */
 	/* Processes of the container that see this one could trace it when it has become their equal.
 	 * execve(2) takes this back. */
-	if (p->hide && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (p->hide_early && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		fail(p, STEP_PARENT);
 	if (p->proc)
 		fds[n++] = make_proc(p);

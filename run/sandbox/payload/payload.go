@@ -47,8 +47,8 @@ type Plan struct {
 	// attributes of its mount (fsmount(2)): it shows the processes of the child's pid namespace.
 	Proc      []string
 	ProcAttrs uint64
-	// Joins says that processes which are not trusted see it from the beginning: it gets memory of its
-	// own, and what can be done is done against being traced.
+	// Joins says that processes which are not trusted see it from the beginning: it gets memory of its own.
+	// What can be done against being traced is done for others, too: containers may see the host's processes.
 	Joins bool
 	// OwnMemory makes it by fork(2): what it then does to its memory's attributes, as its
 	// oom_score_adj, does not concern this process.
@@ -148,9 +148,10 @@ func (ch *Child) fill(ends [2]int) {
 	}
 	listens := p.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
 	// Who answers for a listener reads the child's memory, which hiding may close to this process too.
-	// Without that the child's capabilities protect it: nobody in the container has as many.
-	c.hide = flag(p.Joins && !listens)
-	c.leave_caps = flag(p.Joins && listens && p.UID == 0 && (!p.NoNewPrivs || p.Permitted == p.Bounding))
+	// Without that capabilities protect it that nobody in a container has.
+	c.hide, c.hide_early = flag(!listens), flag(!listens && p.Joins)
+	c.leave_caps = flag(listens && p.UID == 0 && !p.NoNewPrivs)
+	c.guard_caps = flag(listens && p.UID == 0 && p.NoNewPrivs)
 	c.cwd = ch.text(p.Cwd)
 	c.bounding, c.effective, c.permitted = C.uint64_t(p.Bounding), C.uint64_t(p.Effective), C.uint64_t(p.Permitted)
 	c.inheritable, c.ambient = C.uint64_t(p.Inheritable), C.uint64_t(p.Ambient)

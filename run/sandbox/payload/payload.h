@@ -43,8 +43,10 @@ struct payload {
 	int here, there; /* the ends of a stream socket: the child's and the parent's */
 	uint64_t clone_flags;
 	int own_memory;	    /* fork(2) instead of CLONE_VM */
-	int hide;	    /* from being traced, once let on; with memory of its own */
+	int hide;	    /* from being traced, before it is others' equal */
+	int hide_early;	    /* once let on; with memory of its own */
 	int leave_caps;	    /* to execve(2), which gives root those of the bounding set */
+	int guard_caps;	    /* those outside of the bounding set are left to execve(2), which takes them */
 	int cgroupns;	    /* make a cgroup namespace once let on */
 	char *const *proc;  /* options of a filesystem proc to be made then, NULL for none */
 	uint64_t proc_attrs; /* of its mount, fsmount(2) */

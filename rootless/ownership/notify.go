@@ -83,8 +83,9 @@ func setSyncWakeUp(fd int) bool {
 	return e == 0
 }
 
-// wait polls until a process calls or none is left, which it tells by false. Before Linux 6.6
-// receive would sleep for ever once the last process is gone.
+var syncWakeUp = setSyncWakeUp // a variable for the tests
+
+// wait polls until a process calls or none is left, which it tells by false.
 func wait(fd int) bool {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
@@ -94,6 +95,13 @@ func wait(fd int) bool {
 		}
 		return err == nil && p[0].Revents&unix.POLLIN != 0
 	}
+}
+
+// called tells whether a call waits to be received.
+func called(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	_, err := unix.Poll(p, 0)
+	return err == nil && p[0].Revents&unix.POLLIN != 0
 }
 
 // orphaned tells whether no process is left that could call.

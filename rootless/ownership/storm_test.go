@@ -84,3 +84,11 @@ func TestStorm(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Before Linux 6.6 nobody may begin to receive without a call.
+func TestStormUnsynced(t *testing.T) {
+	syncWakeUp = func(int) bool { return false }
+	t.Cleanup(func() { syncWakeUp = setSyncWakeUp })
+	t.Run("storm", TestStorm)
+	t.Run("signals", TestSignals)
+}

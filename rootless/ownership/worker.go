@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,8 +17,10 @@ type listener struct {
 	s    *Supervisor
 	fd   int
 	sync bool // receive wakes up when the last process is gone
-	proc int  // the supervisor's /proc
-	root int  // the container's root directory
+	// hearing is held from seeing that a process calls until it is received, where sync is not set.
+	hearing sync.Mutex
+	proc    int // the supervisor's /proc
+	root    int // the container's root directory
 	// users counts the workers; the last one closes the descriptors.
 	users chan struct{}
 }
@@ -42,7 +45,7 @@ func (s *Supervisor) newListener(pid int, fd int) (*listener, error) {
 		unix.Close(root)
 		return nil, err
 	}
-	l := &listener{s: s, fd: fd, sync: setSyncWakeUp(fd), proc: proc, root: root}
+	l := &listener{s: s, fd: fd, sync: syncWakeUp(fd), proc: proc, root: root}
 	l.users = make(chan struct{}, workersPerListener)
 	return l, nil
 }
@@ -158,10 +161,11 @@ func (l *listener) serve() {
 		return
 	}
 	for {
-		if !l.sync && !wait(l.fd) {
+		e, over := l.hear(&w.n)
+		if over {
 			return
 		}
-		switch e := receive(l.fd, &w.n); e {
+		switch e {
 		case 0:
 			w.serve()
 		case unix.EINTR, unix.EAGAIN:
@@ -175,6 +179,26 @@ func (l *listener) serve() {
 			return
 		}
 	}
+}
+
+// hear receives the next call. It tells with over that no process is left, or with ENOENT that none may be.
+//
+// Before Linux 6.6 receive sleeps for ever once the last process is gone, so it is not begun before there
+// is a call. All workers see that one, and those who come too late must not begin either.
+func (l *listener) hear(n *notification) (e unix.Errno, over bool) {
+	if l.sync {
+		return receive(l.fd, n), false
+	}
+	for wait(l.fd) {
+		l.hearing.Lock()
+		if called(l.fd) {
+			e = receive(l.fd, n)
+			l.hearing.Unlock()
+			return e, false
+		}
+		l.hearing.Unlock()
+	}
+	return 0, true
 }
 
 // leave closes what the listener holds when its last worker goes.

@@ -91,6 +91,9 @@ func parseLines(data []byte, path, what string) ([]string, error) {
 		if strings.ContainsFunc(name, unicode.IsSpace) {
 			return nil, fmt.Errorf("%s file %s: variable '%s' contains whitespaces", what, path, name)
 		}
+		if strings.IndexByte(line, 0) >= 0 {
+			return nil, fmt.Errorf("%s file %s: variable '%s' contains a zero byte", what, path, name)
+		}
 		lines = append(lines, line)
 	}
 	return lines, s.Err()

@@ -21,6 +21,7 @@ func TestParseLines(t *testing.T) {
 		{"A B=1", nil, "contains whitespaces"},
 		{"=1", nil, "no variable name"},
 		{"A=\xff", nil, "invalid utf8"},
+		{"A=1\nB=c\x00d\n", nil, "file: variable 'B' contains a zero byte"},
 		{"", nil, ""},
 	} {
 		got, err := parseLines([]byte(c.text), "file", "environment")

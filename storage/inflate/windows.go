@@ -31,13 +31,31 @@ func openZstd(stream io.Reader) (io.ReadCloser, error) {
 }
 
 type unzstd struct {
-	*zstd.Decoder
+	decoder *zstd.Decoder // nil when it is closed
 	windows *windows
 }
 
+func (u *unzstd) Read(p []byte) (int, error) {
+	if u.decoder == nil {
+		return 0, zstd.ErrDecoderClosed
+	}
+	return u.decoder.Read(p)
+}
+
+// WriteTo is for io.Copy.
+func (u *unzstd) WriteTo(w io.Writer) (int64, error) {
+	if u.decoder == nil {
+		return 0, zstd.ErrDecoderClosed
+	}
+	return u.decoder.WriteTo(w)
+}
+
 func (u *unzstd) Close() error {
-	u.Decoder.Close()
-	u.windows.close()
+	if u.decoder != nil {
+		u.decoder.Close()
+		u.decoder = nil // it has the window, which is to be gone before the next one is made
+		u.windows.close()
+	}
 	return nil
 }
 

@@ -73,6 +73,7 @@ func (n *naive) get(u string) ([]byte, string, error) {
 		}
 	}
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, naiveBytes))
+	n.flooded = n.flooded || len(b) == naiveBytes
 	if resp.StatusCode >= 300 {
 		return nil, "", fmt.Errorf("status %d", resp.StatusCode)
 	}
@@ -125,6 +126,27 @@ func (n *naive) pull(addr, ref string) error {
 		if err := n.world.WriteFile(to, blob, 0o600); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// tags asks for all tags, page after page.
+func (n *naive) tags(addr string) error {
+	for at := "/v2/r/tags/list"; at != ""; {
+		if n.asked++; n.asked > naiveAsks {
+			return errors.New("it goes on for ever")
+		}
+		resp, err := http.Get("http://" + addr + at)
+		if err != nil {
+			return err
+		}
+		_, err = io.ReadAll(io.LimitReader(resp.Body, naiveBytes))
+		resp.Body.Close()
+		if err != nil {
+			return err
+		}
+		_, at, _ = strings.Cut(resp.Header.Get("Link"), "<")
+		at, _, _ = strings.Cut(at, ">")
 	}
 	return nil
 }

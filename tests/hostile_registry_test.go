@@ -209,8 +209,12 @@ func registryAttacks() []attack {
 		{name: "G7 layer with too large a window", answer: func(w *world) { w.reg.Answer(zstdImage(1, 31).Rules()...) }, says: "window size"},
 		{name: "G7 ping without end", answer: before(fixture.Rule{Match: "GET /v2/$", Body: "x", Endless: true}), works: true, harm: "floods"},
 		{name: "G7 refusal without end", answer: before(fixture.Rule{Match: "/manifests/", Status: 404, Body: "\x1b[31mgone ", Endless: true}), harm: "floods"},
+		{name: "G7 refusal that grows as it is read", answer: before(fixture.Rule{Match: "/manifests/", Status: 403, Body: string(fixture.Gzip(make([]byte, 8<<20))), Endless: true, Header: map[string]string{"Content-Encoding": "gzip"}}), says: "does not end", harm: "floods"},
 		{name: "G7 refusal in JSON without end", answer: before(fixture.Rule{Match: "/manifests/", Status: 403, Body: `{"errors":[{"code":"DENIED","message":"` + strings.Repeat("no ", 1e5) + `\u001b[31m\nnow"}]}`, Header: map[string]string{"Content-Type": "application/json"}})},
 		{name: "G7 thousands of errors", answer: before(fixture.Rule{Match: "/manifests/", Status: 403, Body: `{"errors":[` + strings.Repeat(`{"code":"DENIED","message":"no"},`, 20000) + `{"code":"DENIED"}]}`, Header: map[string]string{"Content-Type": "application/json"}})},
+		{name: "G7 tags without end", args: []string{"pull", "-aq", "REG/r"}, says: "does not end", answer: before(fixture.Rule{Match: "/tags/list", Body: " ", Endless: true}), naive: naiveTags, harm: "floods"},
+		{name: "G7 pages of tags without end", args: []string{"pull", "-aq", "REG/r"}, says: "does not end", answer: before(fixture.Rule{Match: "/tags/list",
+			Body: `{"tags":["` + strings.Repeat(strings.Repeat("t", 120)+`","`, 10_000) + `t"]}`, Header: map[string]string{"Link": `</v2/r/tags/list?n=1>; rel="next"`}}), naive: naiveTags, harm: "loops"},
 		{name: "G7 token without end", answer: func(w *world) { bearer(w, fixture.Rule{Body: `{"token":"` + strings.Repeat("x", 1000), Endless: true}) }, env: account1("REG"), harm: "floods"},
 		{name: "G7 token of half a megabyte with line ends", answer: func(w *world) {
 			bearer(w, fixture.Rule{Body: `{"token":"a\r\nX-Evil: 1` + strings.Repeat("x", 1<<19) + `"}`})
@@ -322,6 +326,8 @@ func sameBytes(w *world) error {
 	}
 	return nil
 }
+
+func naiveTags(w *world, n *naive) error { return n.tags(w.reg.Addr) }
 
 func pushAttacks() []attack {
 	refuse := func(rules ...fixture.Rule) func(*world) {

@@ -15,7 +15,7 @@ import (
 var ErrFlood = errors.New("the registry's answer does not end")
 
 // floodBytes is what the library may hold of what registries say: manifests of 4 MB, tokens, tags.
-const floodBytes = 64 << 20
+const floodBytes = 32 << 20
 
 const floodEvery = 10 * time.Millisecond
 

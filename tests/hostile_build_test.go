@@ -3,10 +3,13 @@ package tests
 import (
 	"archive/tar"
 	"fmt"
+	"mime"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/dhow-containers/dhow/tests/fixture"
 )
@@ -57,6 +60,14 @@ func buildAttacks() []attack {
 		return a
 	}
 	works := func(a attack) attack { a.works = true; return a }
+	// reads is for what is read as a file; shown is for what naive makes of it.
+	shown := func(harm string, naive func(w *world, n *naive) error, a attack) attack {
+		a.harm, a.naive = harm, naive
+		return a
+	}
+	reads := func(harm, name string, a attack) attack {
+		return shown(harm, func(w *world, n *naive) error { return n.reads(filepath.Join(w.dir, "files", name)) }, a)
+	}
 	list := []attack{
 		quiet(building("B8 a syntax of somebody's", "# syntax=REG/evil/frontend:1\nFROM scratch\nLABEL a=1\n", "not supported", nil)),
 		quiet(building("B2 a mount that spreads", "FROM scratch\nRUN --mount=type=bind,target=/x,bind-propagation=shared true\n", "bind-propagation", nil)),
@@ -76,12 +87,13 @@ func buildAttacks() []attack {
 		copying("B12 copies from a stage through a symlink", "FROM scratch AS s\nCOPY l /l\nFROM scratch\nCOPY --from=s /l/canary /c\n", func(w *world) { w.link("l", "../../../../../../.."+w.dir) }),
 		copying("B12 adds through a symlink", "FROM scratch\nADD l /c\n", func(w *world) { w.link("l", w.dir+"/canary") }),
 		copying("B12 copies onto a symlink of a stage", "FROM scratch\nCOPY l /l\nCOPY f /l/canary\n", func(w *world) { w.link("l", w.dir); w.file("f", "dead") }),
-		building("B10 the Dockerfile is a symlink", "", "", func(w *world) { w.link("Dockerfile", "../canary") }),
+		shown("escapes", func(w *world, n *naive) error { return n.copies(w, "Dockerfile") },
+			building("B10 the Dockerfile is a symlink", "", "", func(w *world) { w.link("Dockerfile", "../canary") })),
 		{name: "B10 a tar's Dockerfile is a symlink", args: []string{"build", "-q", "-"}, stdin: string(tarOfEntries(
 			entry{name: "Dockerfile", kind: tar.TypeSymlink, link: strings.Repeat("../", 12) + "canary"}, entry{name: "Dockerfile", content: "dead"}))[:1100]},
 		// it is looked for in the context, where there is no such thing
-		copying("B13 the ignore file is a symlink to a device", "FROM scratch\nCOPY . /\n", func(w *world) { w.link(".dockerignore", "/dev/zero") }),
-		building("B13 the ignore file is a pipe", "FROM scratch\nCOPY . /\n", "", func(w *world) { w.pipe(".dockerignore") }),
+		reads("floods", ".dockerignore", copying("B13 the ignore file is a symlink to a device", "FROM scratch\nCOPY . /\n", func(w *world) { w.link(".dockerignore", "/dev/zero") })),
+		reads("hangs", ".dockerignore", building("B13 the ignore file is a pipe", "FROM scratch\nCOPY . /\n", "", func(w *world) { w.pipe(".dockerignore") })),
 		{name: "B13 a million patterns", args: []string{"build", "-q", "-t", "x:1", "."}, either: true, answer: func(w *world) {
 			w.file("Dockerfile", "FROM scratch\nCOPY a /\n")
 			w.file("a/b/c", "x")
@@ -90,8 +102,8 @@ func buildAttacks() []attack {
 		copying("B13 patterns that lead up", "FROM scratch\nCOPY . /\n", func(w *world) {
 			w.file(".dockerignore", "../*\n!../canary\n!../../canary\n**/**/**/**/**/**/**/**/**/x\n")
 		}),
-		building("B14 the Dockerfile is a device", "", "", func(w *world) { w.link("Dockerfile", "/dev/zero") }),
-		building("B14 a line of 50 MB", "FROM scratch\nLABEL a="+strings.Repeat("x", 50<<20)+"\n", "", nil),
+		reads("floods", "Dockerfile", building("B14 the Dockerfile is a device", "", "", func(w *world) { w.link("Dockerfile", "/dev/zero") })),
+		reads("floods", "Dockerfile", building("B14 a line of 50 MB", "FROM scratch\nLABEL a="+strings.Repeat("x", 50<<20)+"\n", "", nil)),
 		building("B14 a heredoc without end", "FROM scratch\nCOPY <<EOF /x\n"+strings.Repeat("a\n", 1000), "Dockerfile:", nil),
 		building("B14 only lines of CR", "FROM scratch\rRUN x\r", "", nil),
 		building("B14 only comments", "# a\n# b\n", "", nil),
@@ -99,7 +111,8 @@ func buildAttacks() []attack {
 		building("B14 an empty name by expansion", "FROM ${0:+0}\n", "", nil),
 		building("B14 escape twice", "# escape=`\n# escape=\\\nFROM scratch\n", "", nil),
 		building("B14 a directive of blanks", "#  \t = \nFROM\n", "", nil),
-		building("B15 doubles forty times", "FROM scratch\nENV X=xxxxxxxx\n"+strings.Repeat("ENV X=$X$X\n", 40), "", nil),
+		shown("floods", func(w *world, n *naive) error { return n.expands("$X$X", 40) },
+			building("B15 doubles forty times", "FROM scratch\nENV X=xxxxxxxx\n"+strings.Repeat("ENV X=$X$X\n", 40), "", nil)),
 		building("B15 ten thousand deep", "FROM scratch\nLABEL a="+strings.Repeat("${A:-", 10000)+strings.Repeat("}", 10000)+"\n", "", nil),
 		building("B16 a stage of itself", "FROM scratch AS a\nCOPY --from=a x /y\n", "", nil),
 		building("B16 a circle of stages", "FROM b AS a\nFROM a AS b\nCOPY --from=c / /\nFROM scratch AS c\nCOPY --from=b / /\n", "", func(w *world) { w.reg.Answer() }),
@@ -111,12 +124,17 @@ func buildAttacks() []attack {
 		web("B17 shorter than said", "takes", fixture.Rule{Match: ".", Body: "x", Length: 100}),
 		web("B17 a refusal without end", "floods", fixture.Rule{Match: ".", Status: 500, Body: "x", Endless: true}),
 		web("B17 a header without end", "", fixture.Rule{Match: ".", Header: map[string]string{"X-A": strings.Repeat("a", 12<<20)}}),
-		building("B17 another sum", "FROM scratch\nADD --checksum=sha256:"+strings.Repeat("0", 64)+" http://REG/file /d/\n", "digest|sha256", func(w *world) { w.reg.Answer(fixture.Rule{Match: ".", Body: "x"}) }),
-		copying("B17 a name that leads up", "FROM scratch\nADD http://REG/file /d/\n", func(w *world) {
+		shown("takes", web("", "", fixture.Rule{}).naive,
+			building("B17 another sum", "FROM scratch\nADD --checksum=sha256:"+strings.Repeat("0", 64)+" http://REG/file /d/\n", "digest|sha256", func(w *world) { w.reg.Answer(fixture.Rule{Match: ".", Body: "x"}) })),
+		shown("escapes", func(w *world, n *naive) error { return n.downloads(w.reg.Addr) }, copying("B17 a name that leads up", "FROM scratch\nADD http://REG/file /d/\n", func(w *world) {
 			w.reg.Answer(fixture.Rule{Match: ".", Body: "dead", Header: map[string]string{"Content-Disposition": `attachment; filename="../../../../../../canary"`}})
-		}),
-		works(building("B22 what can not be copied and is not", "FROM scratch\nCOPY f /f\n", "", func(w *world) { w.file("f", "x"); w.pipe("p"); w.pipe("d/p") })),
-		{name: "B22 pipes are copied as pipes", args: []string{"build", "-q", "-t", "x:1", "."}, either: true, answer: func(w *world) { w.file("Dockerfile", "FROM scratch\nCOPY . /\n"); w.pipe("p") }},
+		})),
+		reads("hangs", "d/p", works(building("B22 what can not be copied and is not", "FROM scratch\nCOPY f /f\n", "", func(w *world) { w.file("f", "x"); w.pipe("p"); w.pipe("d/p") }))),
+		reads("hangs", "p", copying("B22 pipes are copied as pipes", "FROM scratch\nCOPY . /\n", func(w *world) { w.pipe("p") })),
+		copying("B22 a socket", "FROM scratch\nCOPY . /\n", func(w *world) { w.socket("s") }),
+		reads("floods", "l", copying("B22 a symlink to a device", "FROM scratch\nCOPY l /\n", func(w *world) { w.link("l", "/dev/zero") })),
+		reads("takes", "f", copying("B22 a file that is cut off while it is read", "FROM scratch\nCOPY f /\n", func(w *world) { w.restless("f", true) })),
+		reads("takes", "f", copying("B22 a file that grows while it is read", "FROM scratch\nCOPY f /\n", func(w *world) { w.restless("f", false) })),
 	}
 	for _, url := range []string{
 		"git://REG/x", "ssh://-oProxyCommand=touch${IFS}DIR/outside/x/y.git", "ext::sh -c touch% DIR/outside/x", "file://DIR/files#main:..", "https://REG/x.git#--upload-pack=touch", "git@REG:x.git", "http://REG/../../canary",
@@ -135,6 +153,66 @@ func (w *world) pipe(name string) {
 	name = filepath.Join(w.dir, "files", name)
 	_ = os.MkdirAll(filepath.Dir(name), 0o755)
 	_ = syscall.Mkfifo(name, 0o644)
+}
+
+func (w *world) socket(name string) {
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		panic(err)
+	}
+	defer syscall.Close(fd)
+	// The name of a socket has 108 bytes.
+	dir, err := os.Open(filepath.Join(w.dir, "files"))
+	if err != nil {
+		panic(err)
+	}
+	defer dir.Close()
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name)}); err != nil {
+		panic(err)
+	}
+}
+
+// restless is a file of 30 MB that somebody writes to for two seconds, and cuts off over and over if it
+// vanishes.
+func (w *world) restless(name string, vanishes bool) {
+	w.file(name, strings.Repeat("x", 30<<20))
+	f, err := os.OpenFile(filepath.Join(w.dir, "files", name), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		panic(err)
+	}
+	go func() {
+		defer f.Close()
+		for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if vanishes {
+				_ = f.Truncate(20 << 20)
+			}
+			_, _ = f.Write(make([]byte, 64<<10))
+		}
+	}()
+}
+
+// expands gives X its own value by an expression, so often.
+func (n *naive) expands(expression string, times int) error {
+	x := "xxxxxxxx"
+	for range times {
+		if x = os.Expand(expression, func(string) string { return x }); len(x) > naiveBytes {
+			n.flooded = true
+			return nil
+		}
+	}
+	return nil
+}
+
+// downloads writes a file where the server says that it is to be.
+func (n *naive) downloads(addr string) error {
+	resp, err := http.Get("http://" + addr + "/file")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, params, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition"))
+	n.left = n.left || !filepath.IsLocal(params["filename"])
+	return err
 }
 
 // copies reads what a COPY names as if a path were a path, and has escaped when that is the canary.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -312,7 +313,14 @@ func registryAttacks() []attack {
 		}
 		list = append(list, a)
 	}
-	return list
+	return append(list, attack{name: "G12 helper: a path", env: []string{"DOCKER_CONFIG=DIR/files"}, answer: func(w *world) {
+		before()(w)
+		w.file("config.json", `{"credHelpers":{"`+w.reg.Addr+`":"../evil"}}`)
+		w.file("docker-credential-../evil", "#!/bin/sh\ntouch '"+w.dir+"/outside/x'\n")
+		_ = os.Chmod(filepath.Join(w.dir, "files/docker-credential-../evil"), 0o755)
+	}, says: "no name of a helper", harm: "escapes", naive: func(w *world, _ *naive) error {
+		return exec.Command(filepath.Join(w.dir, "files") + "/docker-credential-" + "../evil").Run()
+	}})
 }
 
 // sameBytes wants the image under its digest: that of the bytes that came.

@@ -26,6 +26,7 @@ import (
 type own struct {
 	visitor *visitor
 	child   *payload.Child // until it runs
+	keeper  *payload.Keeper
 	group   cgroups.Manager
 	config  *configs.Config
 	spec    *specs.Spec
@@ -120,6 +121,9 @@ func (c *Container) launch(ctx context.Context, r Request, config *configs.Confi
 		return err
 	}
 	if err := c.ready(ctx, r); err != nil {
+		return err
+	}
+	if c.own.keeper, err = payload.Keep(c.pid); err != nil {
 		return err
 	}
 	child := c.own.child
@@ -339,6 +343,9 @@ func (c *Container) holdMounts(s *specs.Spec, process string) error {
 // end takes down what launch has left of a container whose processes are gone.
 func (o *own) end() error {
 	var err error
+	if o.keeper != nil {
+		o.keeper.End()
+	}
 	if o.group != nil {
 		err = o.group.Destroy()
 	}

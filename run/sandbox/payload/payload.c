@@ -538,3 +538,40 @@ void dhow_payload_free(struct payload *p)
 		munmap(p->stack, PAYLOAD_STACK);
 	p->stack = NULL;
 }
+
+/* It must not fail in a system call: errno is that of the thread that made it, which goes on. */
+__attribute__((noreturn)) static int keep(void *arg)
+{
+	struct pollfd ended = { .fd = 0, .events = POLLIN };
+
+	(void)syscall(SYS_dup3, (int)(intptr_t)arg, 0, 0);
+	(void)syscall(SYS_close_range, 1U, ~0U, 0);
+	(void)syscall(SYS_setsid);
+	(void)syscall(SYS_ppoll, &ended, 1, NULL, NULL, 8);
+	syscall(SYS_exit_group, 0);
+	__builtin_unreachable();
+}
+
+long dhow_keeper_start(int pidfd, void **stack)
+{
+	const uint64_t all = ~0ULL;
+	uint64_t mask;
+	long pid;
+
+	*stack = mmap(NULL, PAYLOAD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (*stack == MAP_FAILED)
+		return -errno;
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof(mask));
+	pid = clone(keep, (char *)*stack + PAYLOAD_STACK, CLONE_VM, (void *)(intptr_t)pidfd);
+	if (pid < 0) {
+		pid = -errno;
+		dhow_keeper_free(*stack);
+	}
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	return pid;
+}
+
+void dhow_keeper_free(void *stack)
+{
+	munmap(stack, PAYLOAD_STACK);
+}

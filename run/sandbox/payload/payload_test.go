@@ -200,3 +200,36 @@ func TestPayloadKill(t *testing.T) {
 	c.Kill()
 	wait(t, c.Pid)
 }
+
+// The keeper is there as long as the payload, whoever else ends.
+func TestKeeper(t *testing.T) {
+	c := begin(t, plan("sleep", "100"))
+	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if _, _, err := c.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Prepare(-1, [3]*os.File{null, null, null}); err != nil {
+		t.Fatal(err)
+	}
+	k, err := Keep(c.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	if pid, err := unix.Wait4(k.pid, nil, unix.WALL|unix.WNOHANG, nil); pid != 0 || err != nil {
+		t.Errorf("it has ended before the payload: %d, %v", pid, err)
+	}
+	if err := unix.Kill(c.Pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	k.End()
+	if ws := wait(t, c.Pid); !ws.Signaled() {
+		t.Errorf("the payload's status is %v", ws)
+	}
+}

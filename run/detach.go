@@ -140,18 +140,11 @@ type stander struct {
 // processor. Nil when it is to be started later: by another container's monitor, or because it can not
 // be now, which is told then.
 func early(o Options) *stander {
-	var s *stander
-	if m := standby.Take(); m != nil {
-		s = &stander{conn: m.Conn, process: m.Process}
-	}
 	for _, mode := range []string{o.Network, o.PID, o.IPC} {
 		if strings.HasPrefix(mode, "container:") {
-			s.dismiss()
+			standby.Dismiss()
 			return nil
 		}
-	}
-	if s != nil {
-		return s
 	}
 	s, err := spawn(nil)
 	if err != nil {
@@ -250,8 +243,14 @@ func (h handover) donor(e *record.Entry) func(socket *os.File) error {
 	}
 }
 
-// spawn starts a monitor: as a child of this process, or by donor.
+// spawn gives a monitor: a child of this process, which may have been started with it, or one started by
+// donor.
 func spawn(donor func(socket *os.File) error) (*stander, error) {
+	if donor == nil {
+		if m := standby.Take(); m != nil {
+			return &stander{conn: m.Conn, process: m.Process}, nil
+		}
+	}
 	ours, theirs, err := monitor.Pair()
 	if err != nil {
 		return nil, err
@@ -276,7 +275,7 @@ func spawn(donor func(socket *os.File) error) (*stander, error) {
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	cmd := reexec.Command(context.Background(), roleMonitor)
 	cmd.Dir = "/"
-	cmd.Env = monitorEnv(os.Environ())
+	cmd.Env = standby.Environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.ExtraFiles = []*os.File{socket}
 	if err := cmd.Start(); err != nil {
@@ -285,18 +284,4 @@ func spawn(donor func(socket *os.File) error) (*stander, error) {
 	}
 	s.process = cmd.Process
 	return s, nil
-}
-
-// monitorEnv is the part of the environment a monitor has use for. The rest may hold secrets, which
-// have no business in a process that lives for weeks.
-func monitorEnv(env []string) []string {
-	out := []string{"GOMAXPROCS=1", "GOGC=400", "GODEBUG=memprofilerate=0"}
-	for _, kv := range env {
-		name, _, _ := strings.Cut(kv, "=")
-		switch name {
-		case "PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "TZ", "LANG":
-			out = append(out, kv)
-		}
-	}
-	return out
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/dhow-containers/dhow/run/record"
 	"github.com/dhow-containers/dhow/run/sandbox"
 	"github.com/dhow-containers/dhow/run/spec"
+	"github.com/dhow-containers/dhow/run/standby"
 )
 
 // held is a running container as its monitor shows it to others.
@@ -189,7 +190,7 @@ func (h *held) Spawn(args []string, files []*os.File) error {
 	}
 	cmd := reexec.Command(context.Background(), roleMonitor)
 	cmd.Dir, cmd.ExtraFiles = "/", files
-	cmd.Env = monitorEnv(os.Environ())
+	cmd.Env = standby.Environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Unshareflags: syscall.CLONE_NEWNS}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting a monitor: %w", err)
@@ -220,7 +221,7 @@ func (h *held) Run(ctx context.Context, args []string, files []*os.File) (int, e
 	}
 	cmd := reexec.Command(ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.ExtraFiles = "/", files
-	cmd.Env = monitorEnv(os.Environ())
+	cmd.Env = standby.Environment()
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

@@ -26,9 +26,7 @@ import (
 // no effect.
 func Run(ctx context.Context, o Options) (status int, err error) {
 	o.defaults()
-	if m := standby.Take(); m != nil {
-		go (&stander{conn: m.Conn, process: m.Process}).dismiss() // no monitor is wanted after all
-	}
+	standby.Dismiss()
 	hurried := hurry()
 	defer hurried()
 	signals := catchSignals(o)

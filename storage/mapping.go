@@ -134,13 +134,8 @@ func (s *Store) publishMapped(made, dir string, about mappedAbout) error {
 	if err := os.WriteFile(filepath.Join(made, "about.json"), text, 0o600); err != nil {
 		return err
 	}
-	d, err := os.Open(made)
-	if err != nil {
+	if err := journal.SyncFilesystem(made); err != nil {
 		return err
-	}
-	defer d.Close()
-	if err := unix.Syncfs(int(d.Fd())); err != nil {
-		return fmt.Errorf("flushing it: %w", err)
 	}
 	if err := dropMapped(dir); err != nil { // what is left of one that was being removed
 		return err

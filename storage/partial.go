@@ -28,7 +28,7 @@ type partial struct {
 }
 
 const (
-	partialAge   = 24 * time.Hour // untouched for so long it goes at the next pull
+	partialAge   = 24 * time.Hour // untouched for so long it goes at the next pull that brings something
 	partialBytes = 20 << 30       // of all of them; the oldest go first
 	waitUnsaid   = 2 * time.Second
 )

@@ -218,7 +218,8 @@ func (s *Store) pull(ctx context.Context, policy *signature.PolicyContext, sys *
 	if err != nil {
 		return Image{}, err
 	}
-	return img, errors.Join(a.settled(), s.noteBlobs(arrivedBlobs(a.diffs, layers)))
+	// The pins last: by them the next pull sees that something was left to do.
+	return img, errors.Join(s.noteBlobs(arrivedBlobs(a.diffs, layers)), a.settled())
 }
 
 // onlyLayers refuses what is no layer, or none that can be read. Layers that the store has are not looked
@@ -385,6 +386,9 @@ var errHave = errors.New("it is here")
 // pullOld brings an image whose manifest is of the form docker wrote until 2015, which the library
 // translates.
 func (s *Store) pullOld(ctx context.Context, policy *signature.PolicyContext, sys *types.SystemContext, from types.ImageReference, to *target, say progress.Func) (Image, error) {
+	if err := s.receive(); err != nil {
+		return Image{}, err
+	}
 	report := newReporter(say, "downloading")
 	_, err := copy.Image(ctx, policy, to, from, &copy.Options{
 		RemoveSignatures: true,

@@ -91,7 +91,8 @@ func (s *Store) sweep() (removed []string, err error) {
 	if left {
 		strays = nil
 	}
-	err = s.clearLitter(lib, strays)
+	// What a killed command had done but not flushed the next one takes for done: see upToDate.
+	err = errors.Join(s.clearLitter(lib, strays), journal.SyncFilesystem(s.opts.Dir))
 	return removed, errors.Join(err, leases.bury(left || err != nil))
 }
 

@@ -18,9 +18,11 @@ func TestUpToDate(t *testing.T) {
 	base := makeImage(t, s, "base", "etc/", "etc/a=1")
 	addLayer(t, s, base, "img", func(m string) { os.WriteFile(m+"/etc/b", []byte("b"), 0o644) })
 	name := host + "/r/img:v1"
-	if _, err := s.Push(ctx, "img", name, PushOptions{}); err != nil {
+	pushed, err := s.Push(ctx, "img", name, PushOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
+	sum := pushed.Digest.String()
 	dir := t.TempDir()
 	first := openAt(t, dir)
 	options := first.opts
@@ -72,6 +74,10 @@ func TestUpToDate(t *testing.T) {
 	}
 	if _, written := pull(host + "/r/img:v2"); !written {
 		t.Error("a new name was not recorded")
+	}
+	// By digest.
+	if _, written := pull(host + "/r/img@" + sum); written {
+		t.Error("written for the digest")
 	}
 	// A pin that a killed pull has left.
 	fresh := open()

@@ -66,13 +66,8 @@ func (c *Cache) Sync() error {
 	if boot == "" {
 		return nil
 	}
-	d, err := os.Open(c.dir)
-	if err != nil {
-		return fmt.Errorf("flushing the build cache: %w", err)
-	}
-	defer d.Close()
-	if err := unix.Syncfs(int(d.Fd())); err != nil {
-		return fmt.Errorf("flushing the build cache: %w", err)
+	if err := journal.SyncFilesystem(c.dir); err != nil {
+		return err
 	}
 	dir := filepath.Join(c.dir, "synced")
 	if err := os.MkdirAll(dir, 0o700); err != nil {

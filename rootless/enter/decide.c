@@ -30,6 +30,11 @@ static const char *const mount_verbs[] = { "mount", "unmount", "umount", NULL };
 /* Global flags whose value is the next word. */
 static const char *const value_flags[] = { "--root", "--config", NULL };
 
+int enter_takes_value(const char *arg)
+{
+	return one_of(arg, value_flags);
+}
+
 int enter_needed(int argc, char **argv)
 {
 	const char *force;
@@ -62,7 +67,7 @@ int enter_needed(int argc, char **argv)
 		/* -test. is a Go test binary that links this package. */
 		if (one_of(arg, plain_flags) || starts(arg, "-test."))
 			return 0;
-		if (one_of(arg, value_flags))
+		if (enter_takes_value(arg))
 			i++;
 	}
 	return 0;

@@ -64,6 +64,7 @@ extern struct enter_record dhow_enter_record;
 
 /* decide.c: whether the command needs namespaces. */
 int enter_needed(int argc, char **argv);
+int enter_takes_value(const char *arg); /* a global flag whose value is the next word */
 
 /* subids.c: the caller's ranges, mapped to the ids from 1 on; 0 is the caller. Returns a reason. */
 int enter_subids(uint32_t uid, uint32_t gid, struct enter_map *uids, struct enter_map *gids, char *detail, size_t size);

@@ -4,6 +4,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/kernel"
 )
 
 // The listener's side of seccomp_unotify(2); structures and numbers of <linux/seccomp.h>.
@@ -76,24 +78,29 @@ func sendFD(fd int, id uint64, src int, cloexec bool) unix.Errno {
 	return e
 }
 
-// setSyncWakeUp makes the kernel hand the processor over between caller and supervisor; false on
-// kernels that can not.
-func setSyncWakeUp(fd int) bool {
-	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), ioctlSetFlags, flagSyncWakeUp)
-	return e == 0
+// setSyncWakeUp makes the kernel hand the processor over between caller and supervisor, where it can (Linux
+// 6.6).
+func setSyncWakeUp(fd int) {
+	_, _, _ = unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), ioctlSetFlags, flagSyncWakeUp)
 }
 
-var syncWakeUp = setSyncWakeUp // a variable for the tests
+// receiveEnds reports whether receive ends when no process is left ("seccomp: interrupt
+// SECCOMP_IOCTL_NOTIF_RECV when all users have exited", Linux 6.11). A variable for the tests.
+var receiveEnds = func() bool { return kernel.AtLeast(6, 11, false) }
 
-// wait polls until a process calls or none is left, which it tells by false.
+// wait polls until a process calls or none is left, which it tells by false. An error alone is that of a
+// lock in the kernel that a signal interrupted.
 func wait(fd int) bool {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
 		_, err := unix.Poll(p, -1)
-		if err == unix.EINTR {
-			continue
+		switch {
+		case err == unix.EINTR:
+		case err != nil || p[0].Revents&(unix.POLLHUP|unix.POLLNVAL) != 0:
+			return false
+		case p[0].Revents&unix.POLLIN != 0:
+			return true
 		}
-		return err == nil && p[0].Revents&unix.POLLIN != 0
 	}
 }
 
@@ -108,5 +115,5 @@ func called(fd int) bool {
 func orphaned(fd int) bool {
 	p := []unix.PollFd{{Fd: int32(fd)}}
 	_, err := unix.Poll(p, 0)
-	return err == nil && p[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
+	return err == nil && p[0].Revents&(unix.POLLHUP|unix.POLLNVAL) != 0
 }

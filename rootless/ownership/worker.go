@@ -16,8 +16,8 @@ import (
 type listener struct {
 	s    *Supervisor
 	fd   int
-	sync bool // receive wakes up when the last process is gone
-	// hearing is held from seeing that a process calls until it is received, where sync is not set.
+	ends bool // receive ends when the last process is gone
+	// hearing is held from seeing that a process calls until it is received, where ends is not set.
 	hearing sync.Mutex
 	proc    int // the supervisor's /proc
 	root    int // the container's root directory
@@ -45,7 +45,8 @@ func (s *Supervisor) newListener(pid int, fd int) (*listener, error) {
 		unix.Close(root)
 		return nil, err
 	}
-	l := &listener{s: s, fd: fd, sync: syncWakeUp(fd), proc: proc, root: root}
+	setSyncWakeUp(fd)
+	l := &listener{s: s, fd: fd, ends: receiveEnds(), proc: proc, root: root}
 	l.users = make(chan struct{}, workersPerListener)
 	return l, nil
 }
@@ -183,10 +184,10 @@ func (l *listener) serve() {
 
 // hear receives the next call. It tells with over that no process is left, or with ENOENT that none may be.
 //
-// Before Linux 6.6 receive sleeps for ever once the last process is gone, so it is not begun before there
-// is a call. All workers see that one, and those who come too late must not begin either.
+// Where receive sleeps for ever once the last process is gone it is not begun before there is a call. All
+// workers see that one, and those who come too late must not begin either.
 func (l *listener) hear(n *notification) (e unix.Errno, over bool) {
-	if l.sync {
+	if l.ends {
 		return receive(l.fd, n), false
 	}
 	for wait(l.fd) {

@@ -21,7 +21,8 @@ const socketName = "control"
 // maxMessage bounds a request or reply, in bytes.
 const maxMessage = 4 << 20
 
-// ErrGone is returned by Dial when no monitor answers: the container does not run.
+// ErrGone tells that the container does not run: no monitor answers, or it closes its door just now, or
+// its payload has ended.
 var ErrGone = errors.New("container is not running")
 
 // Request asks for one thing; Op says which of the other fields count.

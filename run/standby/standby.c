@@ -15,12 +15,6 @@
 
 struct standby dhow_standby;
 
-/* Global flags whose value is the next word. */
-static int takes_value(const char *arg)
-{
-	return strcmp(arg, "--root") == 0 || strcmp(arg, "--config") == 0;
-}
-
 /* A detached container, or one with a terminal, by itself or behind other flags that take no value. */
 static int asks(const char *arg)
 {
@@ -41,7 +35,7 @@ int standby_wanted(int argc, char **argv)
 	int i = 1;
 
 	while (i < argc && argv[i][0] == '-')
-		i += takes_value(argv[i]) ? 2 : 1;
+		i += enter_takes_value(argv[i]) ? 2 : 1;
 	if (i < argc && strcmp(argv[i], "container") == 0)
 		i++;
 	if (i >= argc || strcmp(argv[i], "run") != 0)
@@ -52,25 +46,28 @@ int standby_wanted(int argc, char **argv)
 	return 0;
 }
 
-/* The part of the environment that a monitor has use for (run: monitorEnv), in front of what the Go runtime is told. */
-static const char *const kept[] = { "PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "TZ", "LANG", NULL };
+/* What a monitor has use for. The rest may hold secrets, which have no business in a process that lives for
+ * weeks. */
+static const char *const kept[] = { "PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "TZ", "LANG" };
+/* What the Go runtime is told, in front of it. */
+static const char *const settings[] = { "GOMAXPROCS=1", "GOGC=400", "GODEBUG=memprofilerate=0" };
 
-#define SETTINGS 3
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static void choose(char *env[])
+_Static_assert(COUNT(kept) + COUNT(settings) < STANDBY_ENV, "the environment of a monitor");
+
+void standby_environment(char *env[STANDBY_ENV])
 {
-	static char settings[SETTINGS][32] = { "GOMAXPROCS=1", "GOGC=400", "GODEBUG=memprofilerate=0" };
-	const char *const *name;
+	size_t i, n = 0;
 	char **kv;
-	int n;
 
-	for (n = 0; n < SETTINGS; n++)
-		env[n] = settings[n];
-	for (name = kept; *name; name++) {
-		size_t length = strlen(*name);
+	for (i = 0; i < COUNT(settings); i++)
+		env[n++] = (char *)settings[i];
+	for (i = 0; i < COUNT(kept); i++) {
+		size_t length = strlen(kept[i]);
 
 		for (kv = environ; kv && *kv; kv++)
-			if (strncmp(*kv, *name, length) == 0 && (*kv)[length] == '=') {
+			if (strncmp(*kv, kept[i], length) == 0 && (*kv)[length] == '=') {
 				env[n++] = *kv;
 				break;
 			}
@@ -81,12 +78,12 @@ static void choose(char *env[])
 static void start(int theirs)
 {
 	static char name[] = "dhow-monitor";
-	char *argv[] = { name, NULL }, *env[SETTINGS + sizeof(kept) / sizeof(kept[0])];
+	char *argv[] = { name, NULL }, *env[STANDBY_ENV];
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	int fd, failed;
 
-	choose(env);
+	standby_environment(env);
 	if (posix_spawnattr_init(&attr) != 0)
 		return;
 	if (posix_spawn_file_actions_init(&files) != 0) {
@@ -114,7 +111,7 @@ __attribute__((constructor)) static void stand_by(int argc, char **argv)
 	if (!dhow_enter_record.acted || dhow_enter_record.rung == RUNG_NONE || dhow_enter_record.failed != STEP_NONE ||
 	    !standby_wanted(argc, argv) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return;
-	/* dup2 to itself would leave it closed by exec; no descriptor below is free to mean something else. */
+	/* dup2 onto itself would keep close-on-exec, and those below are opened anew before. */
 	fd = pair[1] > 3 ? pair[1] : fcntl(pair[1], F_DUPFD_CLOEXEC, 4);
 	if (fd >= 0)
 		start(fd);

@@ -49,6 +49,29 @@ func Take() *Monitor {
 	return m
 }
 
+// Dismiss ends the monitor that was started with this process, which wants none after all.
+func Dismiss() {
+	if m := Take(); m != nil {
+		_ = m.Process.Kill() // it has been told nothing
+		_, _ = m.Process.Wait()
+		m.Conn.Close()
+	}
+}
+
+// Environment is the one of a monitor, as the constructor gives it.
+func Environment() []string {
+	var env [C.STANDBY_ENV]*C.char
+	C.standby_environment(&env[0])
+	var out []string
+	for _, kv := range env {
+		if kv == nil {
+			break
+		}
+		out = append(out, C.GoString(kv))
+	}
+	return out
+}
+
 // wanted is the constructor's guess.
 func wanted(argv []string) bool {
 	text := make([]*C.char, len(argv)+1)

@@ -14,4 +14,8 @@ extern struct standby dhow_standby;
 /* Whether argv is a command that will want a monitor, as far as that can be seen. */
 int standby_wanted(int argc, char **argv);
 
+/* The environment of a monitor, ended by NULL. */
+#define STANDBY_ENV 16
+void standby_environment(char *env[STANDBY_ENV]);
+
 #endif

@@ -1,6 +1,7 @@
 package standby
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,5 +37,21 @@ func TestWanted(t *testing.T) {
 func TestTake(t *testing.T) {
 	if m := Take(); m != nil {
 		t.Errorf("got %+v", m)
+	}
+}
+
+// A monitor's environment has what it needs and no secret.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("TOKEN", "secret")
+	t.Setenv("HOME", "/somewhere")
+	t.Setenv("TZ", "Europe/Lisbon")
+	got := Environment()
+	for _, want := range []string{"GOMAXPROCS=1", "HOME=/somewhere", "TZ=Europe/Lisbon"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+	if slices.Contains(got, "TOKEN=secret") {
+		t.Errorf("%q", got)
 	}
 }

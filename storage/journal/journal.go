@@ -180,10 +180,12 @@ func ReadFile(path string, most int64) ([]byte, error) {
 		if int64(len(data)) >= most {
 			return data[:most], nil
 		}
-		if n == 0 || len(data) < cap(data) { // a file gives all it has
+		if n == 0 || st.Size > 0 && int64(len(data)) == st.Size {
 			return data, nil
 		}
-		data = append(data, make([]byte, len(data))...)[:len(data)] // it has grown
+		if len(data) == cap(data) { // it has grown, or is of /proc
+			data = append(data, make([]byte, max(len(data), 512))...)[:len(data)]
+		}
 	}
 }
 
@@ -230,6 +232,19 @@ func Replace(path string, data []byte, mode fs.FileMode, durable bool) (err erro
 }
 
 var syncReplaced = SyncDir // a variable for the tests
+
+// SyncFilesystem flushes all that the filesystem of dir holds back.
+func SyncFilesystem(dir string) error {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Syncfs(fd)
+		unix.Close(fd)
+	}
+	if err != nil {
+		return fmt.Errorf("flushing the filesystem of %s: %w", dir, err)
+	}
+	return nil
+}
 
 // SyncDir flushes a directory, so that the names made or removed in it survive a power cut.
 func SyncDir(dir string) error {

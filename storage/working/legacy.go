@@ -3,32 +3,15 @@ package working
 import (
 	"io/fs"
 	"strconv"
-	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dhow-containers/dhow/rootless/kernel"
 )
 
 // oldKernel reports a kernel whose overlay does not know lowerdir+ (before Linux 6.5). It can not be
 // found out by trying: such a kernel takes every option and refuses the mount at its end.
-var oldKernel = sync.OnceValue(func() bool {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return false
-	}
-	return before65(unix.ByteSliceToString(u.Release[:]))
-})
-
-func before65(release string) bool {
-	major, rest, _ := strings.Cut(release, ".")
-	minor := rest
-	if i := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
-		minor = rest[:i]
-	}
-	a, aerr := strconv.Atoi(major)
-	b, berr := strconv.Atoi(minor)
-	return aerr == nil && berr == nil && (a < 6 || a == 6 && b < 5)
-}
+var oldKernel = func() bool { return !kernel.AtLeast(6, 5, true) } // a variable for the tests
 
 // mountOld mounts with mount(2), whose options fit into one page: descriptors stand for the
 // directories, so that some 250 layers do.

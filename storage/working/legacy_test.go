@@ -7,17 +7,6 @@ import (
 	"testing"
 )
 
-func TestBefore65(t *testing.T) {
-	for release, want := range map[string]bool{
-		"6.1.0-56-cloud-amd64": true, "6.4": true, "5.15.0-generic": true, "6.5.0": false, "6.18.44-fc": false, "6.12-rc1": false,
-		"7.0": false, "10.4": false, "strange": false,
-	} {
-		if got := before65(release); got != want {
-			t.Errorf("%q: %v", release, got)
-		}
-	}
-}
-
 // The mount of kernels before 6.5 works on newer ones too.
 func TestMountOld(t *testing.T) {
 	before := oldKernel

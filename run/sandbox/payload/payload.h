@@ -75,12 +75,12 @@ struct payload {
 #define PAYLOAD_STACK (64 << 10)
 
 /* The pid of the child, or -errno. */
-/* Makes a process that has this one's memory, and with it keeps the program from being written to
- * (ETXTBSY), until the process that pidfd names has ended. */
-long dhow_keeper_start(int pidfd, void **stack);
-void dhow_keeper_free(void *stack);
 long dhow_payload_start(struct payload *p);
 void dhow_payload_free(struct payload *p);
+/* Makes a process that has this one's memory, and with it keeps the program from being written to
+ * (ETXTBSY), until the process that pidfd names has ended. Its pid, or -errno. */
+long dhow_keeper_start(int pidfd, void **stack);
+void dhow_keeper_free(void *stack);
 extern struct rlimit dhow_payload_nofile;
 
 #endif

@@ -14,7 +14,8 @@ import (
 
 // upToDate gives the image of a pull that would change nothing: the record has everything that n says
 // already, all layers are there, and nothing is left of a killed command that the next one is to clear
-// away. blobs are those of the manifest, the config first. Nothing is locked, written or flushed.
+// away. blobs are those of the manifest, the config first. Nothing is locked, written or
+// flushed then.
 func (s *Store) upToDate(t *target, n newImage, blobs []imgspecv1.Descriptor, say progress.Func) (Image, bool) {
 	if busy, err := os.ReadDir(s.leasesDir()); len(busy) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Image{}, false // somebody is at work, or was killed
@@ -44,6 +45,7 @@ func (s *Store) upToDate(t *target, n newImage, blobs []imgspecv1.Descriptor, sa
 			return Image{}, false
 		}
 	}
+	_ = s.holdBack() // a killed command may not have come to it
 	for _, b := range blobs[1:] {
 		say.Emit(progress.Event{ID: b.Digest.String(), Name: shortDigest(b.Digest), State: progress.Waiting, Total: max(b.Size, 0)})
 	}

@@ -105,6 +105,17 @@ func TestUpToDate(t *testing.T) {
 	if _, written := pull(name); written {
 		t.Error("written once more")
 	}
+	// One was killed while it put the ballast in place.
+	last := filepath.Join(dir, "ballast", "47")
+	if err := os.Remove(last); err != nil {
+		t.Fatal(err)
+	}
+	if _, written := pull(name); written {
+		t.Error("written for the ballast")
+	}
+	if _, err := os.Stat(last); err != nil {
+		t.Error(err)
+	}
 	// A new image of the name.
 	addLayer(t, s, base, "next", func(m string) { os.WriteFile(m+"/etc/b", []byte("c"), 0o644) })
 	if _, err := s.Push(ctx, "next", name, PushOptions{}); err != nil {

@@ -34,10 +34,7 @@ func (s *Store) PullAll(ctx context.Context, ref string, o PullOptions) (Image, 
 	if _, err := manifest.ParseIndex(raw); err != nil {
 		return Image{}, fmt.Errorf("pulling %s: %w", ref, err)
 	}
-	if _, err := s.library(); err != nil {
-		return Image{}, err
-	}
-	if _, err := s.sweepPartials(false); err != nil {
+	if err := s.receive(); err != nil {
 		return Image{}, err
 	}
 	ctx, name, sys, done, err := s.remote(ctx, ref, "", o.Auth, o.Insecure)

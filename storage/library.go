@@ -126,6 +126,10 @@ func (s *Store) openLibrary() (cstorage.Store, error) {
 		// the adopted tree, whose root carries its own xattr, then takes the directory's place.
 		options = append(options, "overlay.force_mask=755")
 	}
+	// Whether the kernel maps ids for a mount is asked with a copy of this process in a user namespace of its
+	// own. Plain root's is a child of the initial one: there every process of that root, also a container's
+	// with --pid host, has all capabilities and reads the copy's descriptors and secrets. We map no mounts.
+	os.Setenv("_CONTAINERS_OVERLAY_DISABLE_IDMAP", "yes")
 	quiet()
 	lib, err := cstorage.GetStore(types.StoreOptions{
 		GraphRoot:          s.graphRoot(),

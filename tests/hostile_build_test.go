@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -69,7 +70,7 @@ func buildAttacks() []attack {
 		return shown(harm, func(w *world, n *naive) error { return n.reads(filepath.Join(w.dir, "files", name)) }, a)
 	}
 	list := []attack{
-		quiet(building("B8 a syntax of somebody's", "# syntax=REG/evil/frontend:1\nFROM scratch\nLABEL a=1\n", "not supported", nil)),
+		shown("takes", func(w *world, n *naive) error { return n.obeys(w) }, quiet(building("B8 a syntax of somebody's", "# syntax=REG/evil/frontend:1\nFROM scratch\nLABEL a=1\n", "not supported", func(w *world) { w.reg.Answer(fixture.Rule{Match: ".", Body: "{}"}) }))),
 		quiet(building("B2 a mount that spreads", "FROM scratch\nRUN --mount=type=bind,target=/x,bind-propagation=shared true\n", "bind-propagation", nil)),
 		copying("B12 copies ..", "FROM scratch\nCOPY ../canary /c\n", nil),
 		copying("B12 copies more ..", "FROM scratch\nCOPY a/../../../../../../../canary /c\n", nil),
@@ -114,8 +115,10 @@ func buildAttacks() []attack {
 		shown("floods", func(w *world, n *naive) error { return n.expands("$X$X", 40) },
 			building("B15 doubles forty times", "FROM scratch\nENV X=xxxxxxxx\n"+strings.Repeat("ENV X=$X$X\n", 40), "", nil)),
 		building("B15 ten thousand deep", "FROM scratch\nLABEL a="+strings.Repeat("${A:-", 10000)+strings.Repeat("}", 10000)+"\n", "", nil),
-		building("B16 a stage of itself", "FROM scratch AS a\nCOPY --from=a x /y\n", "", nil),
-		building("B16 a circle of stages", "FROM b AS a\nFROM a AS b\nCOPY --from=c / /\nFROM scratch AS c\nCOPY --from=b / /\n", "", func(w *world) { w.reg.Answer() }),
+		shown("loops", func(w *world, n *naive) error { return n.builds(w) },
+			building("B16 a stage of itself", "FROM scratch AS a\nCOPY --from=a x /y\n", "", nil)),
+		shown("loops", func(w *world, n *naive) error { return n.builds(w) },
+			building("B16 a circle of stages", "FROM b AS a\nFROM a AS b\nCOPY --from=c / /\nFROM scratch AS c\nCOPY --from=b / /\n", "", func(w *world) { w.reg.Answer() })),
 		building("B16 triggers of triggers", "FROM scratch\nONBUILD ONBUILD RUN x\n", "ONBUILD", nil),
 		building("B16 FROM by trigger", "FROM scratch\nONBUILD FROM x\n", "ONBUILD", nil),
 
@@ -140,8 +143,11 @@ func buildAttacks() []attack {
 		"git://REG/x", "ssh://-oProxyCommand=touch${IFS}DIR/outside/x/y.git", "ext::sh -c touch% DIR/outside/x", "file://DIR/files#main:..", "https://REG/x.git#--upload-pack=touch", "git@REG:x.git", "http://REG/../../canary",
 	} {
 		show := strings.NewReplacer("DIR", "", "REG", "").Replace(url)
-		list = append(list,
-			attack{name: "B11 context " + show, args: []string{"build", "-q", url}, answer: func(w *world) { w.reg.Answer() }},
+		context := attack{name: "B11 context " + show, args: []string{"build", "-q", url}, answer: func(w *world) { w.reg.Answer() }}
+		if strings.HasPrefix(url, "ext::") {
+			context = shown("escapes", func(w *world, n *naive) error { return n.clones(w, w.expand(url)) }, context)
+		}
+		list = append(list, context,
 			building("B11 ADD "+show, "FROM scratch\nADD \""+url+"\" /x\n", "", nil))
 	}
 	return list
@@ -201,6 +207,66 @@ func (n *naive) expands(expression string, times int) error {
 		}
 	}
 	return nil
+}
+
+// obeys fetches what the first line of the Dockerfile says that it is to be read by.
+func (n *naive) obeys(w *world) error {
+	b, err := os.ReadFile(filepath.Join(w.dir, "files/Dockerfile"))
+	if err != nil {
+		return err
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	name, ok := strings.CutPrefix(line, "# syntax=")
+	if !ok {
+		return fmt.Errorf("no syntax in %q", line)
+	}
+	host, name, _ := strings.Cut(name, "/")
+	name, tag, _ := strings.Cut(name, ":")
+	_, _, err = n.get("http://" + host + "/v2/" + name + "/manifests/" + tag)
+	return err
+}
+
+// builds makes a Dockerfile's last stage, and before it each stage that it names.
+func (n *naive) builds(w *world) error {
+	b, err := os.ReadFile(filepath.Join(w.dir, "files/Dockerfile"))
+	if err != nil {
+		return err
+	}
+	names, last := map[string][]string{}, ""
+	for line := range strings.Lines(string(b)) {
+		word := strings.Fields(line)
+		switch {
+		case len(word) == 4 && word[0] == "FROM":
+			last = word[3]
+			names[last] = append(names[last], word[1])
+		case len(word) > 1 && strings.HasPrefix(word[1], "--from="):
+			names[last] = append(names[last], strings.TrimPrefix(word[1], "--from="))
+		}
+	}
+	var build func(stage string)
+	build = func(stage string) {
+		for _, name := range names[stage] {
+			if n.asked++; n.asked > naiveAsks {
+				return
+			}
+			build(name)
+		}
+	}
+	build(last)
+	return nil
+}
+
+// clones has git fetch whatever it is given, by whatever git is allowed to run.
+func (n *naive) clones(w *world, url string) error {
+	mark := filepath.Join(w.dir, "outside/x")
+	cmd := exec.Command("git", "-c", "protocol.allow=always", "ls-remote", url)
+	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0")
+	err := cmd.Run()
+	if _, e := os.Lstat(mark); e == nil {
+		n.left = true
+		return os.Remove(mark)
+	}
+	return err
 }
 
 // downloads writes a file where the server says that it is to be.

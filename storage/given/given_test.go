@@ -12,7 +12,7 @@ import (
 )
 
 func TestRead(t *testing.T) {
-	patience = 100 * time.Millisecond
+	patience = 500 * time.Millisecond // the writers below are to come in time on a busy machine, too
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	write := func(name string, b []byte) {
@@ -44,7 +44,7 @@ func TestRead(t *testing.T) {
 		}()
 	}
 	writes("late", 20*time.Millisecond, "late content", 0)
-	writes("silent", 0, "begun", time.Second)
+	writes("silent", 0, "begun", 10*patience)
 	writes("empty", 0, "", 0)
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -52,7 +52,7 @@ func TestRead(t *testing.T) {
 	}
 	defer r.Close()
 	go func() { // without a name there is no hurry
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(2 * patience)
 		_, _ = w.WriteString("from a pipe")
 		w.Close()
 	}()

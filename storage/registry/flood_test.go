@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -92,7 +94,12 @@ func at(t *testing.T, server *httptest.Server) (*types.SystemContext, types.Imag
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &types.SystemContext{DockerInsecureSkipTLSVerify: types.OptionalBoolTrue, SystemRegistriesConfPath: "/dev/null"}, ref
+	// Else the library looks for accounts in /run/containers, which is not everybody's where root used podman.
+	accounts := filepath.Join(t.TempDir(), "auth.json")
+	if err := os.WriteFile(accounts, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &types.SystemContext{DockerInsecureSkipTLSVerify: types.OptionalBoolTrue, SystemRegistriesConfPath: "/dev/null", AuthFilePath: accounts}, ref
 }
 
 // The library's client is found, hears what its registry asks for and reads no refusal to an end that

@@ -143,7 +143,12 @@ func claims(kind, way string, f, host facts) []claim {
 	case kindRoot:
 		is("ids", "uid_map", "0 0 4294967295")
 	case kindSubids:
-		is("ids", "uid_map", "0 "+uid+" 1 1 3000000 65536")
+		want, next := "0 "+uid+" 1", 1
+		for _, r := range subordinateIDs() {
+			n, _ := strconv.Atoi(r[1])
+			want, next = fmt.Sprintf("%s %d %s %d", want, next, r[0], n), next+n
+		}
+		is("ids", "uid_map", want)
 	default:
 		is("ids", "uid_map", "0 "+uid+" 1")
 	}

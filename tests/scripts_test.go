@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 	}
 	dir := prepare(t)
 	if os.Geteuid() != 0 {
-		kind := ownKind(t)
+		kind := ownKind()
 		for _, other := range []string{kindRoot, kindSubids, kindSingle} {
 			if other != kind {
 				t.Logf("NOT TRIED: the scripts as %q; run the tests as root to try every kind of user", other)
@@ -140,22 +140,20 @@ func leaveOnly(t *testing.T, dir string, wanted *regexp.Regexp) {
 }
 
 // ownKind tells which kind the calling user is: with subordinate ids and the helpers, or without.
-func ownKind(t *testing.T) string {
-	t.Helper()
-	u, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := exec.LookPath("newuidmap"); err != nil {
+func ownKind() string {
+	if len(subordinateIDs()) == 0 {
 		return kindSingle
 	}
-	for _, f := range []string{"/etc/subuid", "/etc/subgid"} {
-		b, _ := os.ReadFile(f)
-		if !strings.Contains("\n"+string(b), "\n"+u.Username+":") && !strings.Contains("\n"+string(b), "\n"+u.Uid+":") {
-			return kindSingle
-		}
-	}
 	return kindSubids
+}
+
+// subordinateIDs gives the ranges of this user's subordinate ids.
+func subordinateIDs() [][2]string {
+	u, err := user.Current()
+	if err != nil {
+		return nil
+	}
+	return fixture.Subordinate(u)
 }
 
 // runAs runs this test binary again as the account of kind.
@@ -228,6 +226,10 @@ func runScripts(t *testing.T, kind, dir string) {
 	}
 	dhow := filepath.Join(dir, "dhow")
 	t.Cleanup(func() { removeTree(t, dhow, work) })
+	subuid := ""
+	if kind == kindSubids {
+		subuid = subordinateIDs()[0][0]
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join(dir, "scripts"),
 		WorkdirRoot:         work,
@@ -239,6 +241,7 @@ func runScripts(t *testing.T, kind, dir string) {
 			e.Setenv("TMPDIR", os.TempDir())
 			e.Setenv("TERM", "dumb")
 			e.Setenv("KIND", kind)
+			e.Setenv("SUBUID", subuid) // the first subordinate user id
 			e.Setenv("REGISTRY", reg.Addr)
 			e.Setenv("PRIVATE", private.Addr) // for casey with the password s3cret
 			e.Setenv("TOKEN", token.Addr)     // the same, with tokens

@@ -16,11 +16,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/dhow-containers/dhow/tests/fixture"
 )
 
 func main() {
@@ -172,6 +175,9 @@ func env(name, otherwise string) string {
 func kindsHere() []string {
 	if os.Getuid() == 0 {
 		return []string{"root", "subids", "single"}
+	}
+	if u, err := user.Current(); err == nil && len(fixture.Subordinate(u)) > 0 {
+		return []string{"subids"}
 	}
 	return []string{"single"}
 }

@@ -17,8 +17,9 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 # RUN --device is read, to be refused by name.
 TAGS    := netgo osusergo seccomp containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_zfs exclude_disk_quota sqlite_omit_load_extension urfave_cli_no_docs runc_nocriu dfrundevice
 STAMP   := github.com/dhow-containers/dhow/commands
-# No build ids: they differ between two folders. dlopen: see main.go; mmap: see heap.go.
-LDFLAGS := -s -w -buildid= -linkmode external -extldflags "-static -Wl,--build-id=none -Wl,--wrap=dlopen -Wl,--wrap=mmap" -X $(STAMP).Version=$(VERSION) -X $(STAMP).Commit=$(COMMIT)
+# No build ids: they differ between two folders. dlopen: see main.go; mmap: see heap.go. godebugDefault: no
+# profile of memory while the program starts, see storage/registry's flood.go.
+LDFLAGS := -s -w -buildid= -linkmode external -extldflags "-static -Wl,--build-id=none -Wl,--wrap=dlopen -Wl,--wrap=mmap" -X runtime.godebugDefault=memprofilerate=0 -X $(STAMP).Version=$(VERSION) -X $(STAMP).Commit=$(COMMIT)
 
 export CGO_ENABLED = 1
 # Everywhere, so that the binary, its tests and what else is built share what was compiled.

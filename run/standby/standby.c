@@ -50,7 +50,7 @@ int standby_wanted(int argc, char **argv)
  * weeks. */
 static const char *const kept[] = { "PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "TZ", "LANG" };
 /* What the Go runtime is told, in front of it. */
-static const char *const settings[] = { "GOMAXPROCS=1", "GOGC=400", "GODEBUG=memprofilerate=0" };
+static const char *const settings[] = { "GOMAXPROCS=1", "GOGC=400" };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

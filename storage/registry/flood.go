@@ -71,10 +71,8 @@ func heap() uint64 {
 // profileBytes is how much is allocated for each sample of the memory profile; it is Go's own default.
 const profileBytes = 512 << 10
 
-// A program with a way to its memory profile keeps one from its first line. This one needs none but
-// for transfers.
-func init() { runtime.MemProfileRate = 0 }
-
+// A program with a way to its memory profile keeps one from its first line, unless it is linked without
+// (the Makefile's godebugDefault). This one needs none but for transfers.
 var profiled = sync.OnceFunc(func() { runtime.MemProfileRate = profileBytes })
 
 // reading begins the names of the functions whose memory held counts, with what they call.

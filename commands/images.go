@@ -80,16 +80,20 @@ func runImages(c *call) error {
 	if err != nil {
 		return err
 	}
-	images, err := s.Images()
+	keep, err := imageFilters(c.list("filter"), s)
+	if err != nil {
+		return err
+	}
+	all := s.Overview
+	if c.Bool("tree") || len(keep.labels) > 0 {
+		all = s.Images
+	}
+	images, err := all()
 	if err != nil {
 		return err
 	}
 	if len(images) == 0 {
 		c.mentionOtherStores()
-	}
-	keep, err := imageFilters(c.list("filter"), s)
-	if err != nil {
-		return err
 	}
 	if c.Bool("tree") {
 		return imagesTree(c, s, func(img storage.Image) bool {

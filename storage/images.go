@@ -133,14 +133,29 @@ func named(r imageRecord, m imageMetadata, n reference.Name) bool {
 }
 
 // Images gives all images, newest first.
-func (s *Store) Images() ([]Image, error) {
+func (s *Store) Images() ([]Image, error) { return s.images(s.imageOf) }
+
+// Overview is Images with what the records tell. There is no Config, Layers, RawConfig and RawManifest,
+// and a Digest only where an image has several: they are in files of each image, which most lists have no
+// use for. Images whose place in a list depends on them (see Behind) are whole.
+func (s *Store) Overview() ([]Image, error) {
+	return s.images(func(r imageRecord) (Image, bool, error) {
+		m, whole := r.metadata()
+		if r.Digest == "" && len(m.Digests) > 1 || len(r.Names) == 0 && len(m.Indexes) > 0 { // see Behind
+			return s.imageOf(r)
+		}
+		return recorded(r, m), whole, nil
+	})
+}
+
+func (s *Store) images(of func(imageRecord) (Image, bool, error)) ([]Image, error) {
 	records, err := s.imageRecords(nil)
 	if err != nil {
 		return nil, err
 	}
 	images := make([]Image, 0, len(records))
 	for _, r := range records {
-		img, whole, err := s.imageOf(r)
+		img, whole, err := of(r)
 		if err != nil {
 			return nil, err
 		}

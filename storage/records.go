@@ -241,13 +241,9 @@ func (s *Store) readLinks(layerID string) (ownership.Links, error) {
 	return links, nil
 }
 
-// imageOf reads the blobs of a record; false when the record is of interrupted work.
-func (s *Store) imageOf(r imageRecord) (Image, bool, error) {
-	m, ok := r.metadata()
-	if !ok {
-		return Image{}, false, nil
-	}
-	img := Image{ID: r.ID, Names: r.Names, Digests: m.Digests, Size: m.Size, Created: m.Created, Indexes: m.Indexes}
+// recorded is what a record and its metadata tell of an image.
+func recorded(r imageRecord, m imageMetadata) Image {
+	img := Image{ID: r.ID, Digest: r.Digest, Names: r.Names, Digests: m.Digests, Size: m.Size, Created: m.Created, Indexes: m.Indexes}
 	for name, index := range m.Targets {
 		if slices.Contains(r.Names, name) {
 			if img.Targets == nil {
@@ -256,6 +252,16 @@ func (s *Store) imageOf(r imageRecord) (Image, bool, error) {
 			img.Targets[name] = index
 		}
 	}
+	return img
+}
+
+// imageOf reads the blobs of a record; false when the record is of interrupted work.
+func (s *Store) imageOf(r imageRecord) (Image, bool, error) {
+	m, ok := r.metadata()
+	if !ok {
+		return Image{}, false, nil
+	}
+	img := recorded(r, m)
 	var err error
 	if img.RawConfig, err = journal.ReadFile(s.imageDataFile(r.ID, m.Config.String()), journal.Whole); err != nil {
 		return Image{}, false, fmt.Errorf("reading the config of image %s: %w", short(r.ID), err)
@@ -263,7 +269,6 @@ func (s *Store) imageOf(r imageRecord) (Image, bool, error) {
 	if img.RawManifest, err = journal.ReadFile(s.imageDataFile(r.ID, manifestKey), journal.Whole); err != nil {
 		return Image{}, false, fmt.Errorf("reading the manifest of image %s: %w", short(r.ID), err)
 	}
-	img.Digest = r.Digest
 	if img.Digest == "" {
 		img.Digest = digest.FromBytes(img.RawManifest)
 	}

@@ -12,7 +12,9 @@ package main
 // What the runtime keeps beside the heap, in pieces of 256 KB and less at any address, comes out of one
 // more huge page, the shelf: it writes a few bytes to each page of them, in some 70 faults.
 //
-// A monitor stays for weeks and counts its pages, see run/idle: it keeps the small ones.
+// A monitor stays for weeks and counts its pages. It gives huge ones up when its container has started
+// (run/idle): the kernel splits them, and what was never written to is given back, since Linux 6.12. Before
+// that a monitor begins with small ones.
 //
 // C's malloc is asked by each thread of the runtime once, when it begins. It shall not make each of them
 // an arena of its own, which takes five system calls.
@@ -21,9 +23,11 @@ package main
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/types.h>
+#include <sys/utsname.h>
 
 extern void *__real_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset) __attribute__((weak));
 
@@ -31,11 +35,21 @@ static const size_t page = 4096, piece = 256 << 10, huge = 2 << 20;
 static int wanted;
 static struct { char *next, *end; } shelf;
 
+static int gives_back(void)
+{
+	struct utsname host;
+	int major, minor;
+
+	return uname(&host) == 0 && sscanf(host.release, "%d.%d", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 12));
+}
+
 __attribute__((constructor)) static void dhow_heap(int argc, char **argv)
 {
 	mallopt(M_ARENA_MAX, 1);
-	wanted = argc > 0 && strcmp(argv[0], "dhow-monitor") != 0;
+	wanted = argc > 0 && (strcmp(argv[0], "dhow-monitor") != 0 || gives_back());
 }
+
+void dhow_small_pages(void) { wanted = 0; }
 
 // Gives length bytes that nobody had before; NULL when the shelf is empty. The first pieces are asked for
 // before there is a second thread.

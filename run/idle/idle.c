@@ -60,6 +60,15 @@ ALONE static void *loop(void *at)
 	return 0;
 }
 
+extern void dhow_small_pages(void) __attribute__((weak)); /* heap.go's, in the program itself */
+
+int idle_small_pages(void)
+{
+	if (dhow_small_pages)
+		dhow_small_pages();
+	return dhow_small_pages != NULL;
+}
+
 struct idle_order *idle_start(void)
 {
 	size_t page = sysconf(_SC_PAGESIZE), size = __stop_dhow_idle - __start_dhow_idle;

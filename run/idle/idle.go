@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,7 +36,65 @@ func Keep() {
 // file a moment later.
 func Now() {
 	debug.FreeOSMemory()
+	small()
 	thread.drop()
+}
+
+// small gives up the huge pages with which a program starts (main's heap.go). What of them was never
+// written to is given back when the kernel splits them (since Linux 6.12), which it does when somebody
+// finds a part of one cold (madvise(2), MADV_COLD): here all but a page. Not while it is busy with one, so
+// this is done again.
+func small() {
+	for _, a := range hugeAreas() {
+		for at := a.from; at < a.from+a.size; at += hugePage {
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(at), hugePage-4096, unix.MADV_COLD)
+		}
+	}
+}
+
+const hugePage = 2 << 20
+
+// hugeAreas gives where huge pages were asked for, and asks for no more.
+var hugeAreas = sync.OnceValue(func() []area {
+	if C.idle_small_pages() == 0 {
+		return nil
+	}
+	f, err := os.Open("/proc/self/smaps")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	areas := hugePages(f)
+	for _, a := range areas {
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(a.from), uintptr(a.size), unix.MADV_NOHUGEPAGE)
+	}
+	return areas
+})
+
+// hugePages lists for what huge pages were asked, from smaps.
+func hugePages(smaps io.Reader) []area {
+	var out []area
+	var last area
+	for s := bufio.NewScanner(smaps); s.Scan(); {
+		fields := strings.Fields(s.Text())
+		if len(fields) == 0 {
+			continue
+		}
+		if a, ok := areaOf(fields[0]); ok {
+			last = a
+		} else if fields[0] == "VmFlags:" && slices.Contains(fields, "hg") {
+			out = append(out, last)
+		}
+	}
+	return out
+}
+
+// areaOf reads the first field of an area in smaps.
+func areaOf(field string) (area, bool) {
+	from, to, _ := strings.Cut(field, "-")
+	a, aerr := strconv.ParseUint(from, 16, 64)
+	b, berr := strconv.ParseUint(to, 16, 64)
+	return area{from: a, size: b - a}, aerr == nil && berr == nil && b > a
 }
 
 // area is a range of addresses and the advice for it.
@@ -56,11 +115,10 @@ func programPages(smaps io.Reader) []area {
 		if len(fields) < 2 {
 			continue
 		}
-		if from, to, ok := strings.Cut(fields[0], "-"); ok {
-			a, aerr := strconv.ParseUint(from, 16, 64)
-			b, berr := strconv.ParseUint(to, 16, 64)
-			if ours = len(fields) > 5 && strings.HasPrefix(fields[5], "/") && aerr == nil && berr == nil && b > a; ours {
-				out = append(out, area{a, b - a, unix.MADV_DONTNEED})
+		if a, ok := areaOf(fields[0]); ok {
+			if ours = len(fields) > 5 && strings.HasPrefix(fields[5], "/"); ours {
+				a.advice = unix.MADV_DONTNEED
+				out = append(out, a)
 				if strings.Contains(fields[1], "w") {
 					out[len(out)-1].advice = unix.MADV_PAGEOUT
 				}

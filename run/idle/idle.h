@@ -14,3 +14,5 @@ struct idle_order {
 };
 
 struct idle_order *idle_start(void); /* NULL when the host forbids it */
+
+int idle_small_pages(void); /* what is mapped from now on has no huge pages; whether anything had */

@@ -34,3 +34,18 @@ Anonymous:             0 kB
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestHugePages(t *testing.T) {
+	got := hugePages(strings.NewReader(`c000000000-c000400000 rw-p 00000000 00:00 0
+Rss:                2048 kB
+VmFlags: rd wr mr mw me ac sd hg
+c000400000-c004000000 ---p 00000000 00:00 0
+VmFlags: mr mw me nr sd
+7f1000000000-7f1000200000 rw-p 00000000 00:00 0
+VmFlags: rd wr mr mw me ac hg
+`))
+	want := []area{{from: 0xc000000000, size: 4 << 20}, {from: 0x7f1000000000, size: 2 << 20}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -46,6 +46,7 @@ func Role() bool {
 // watch is the monitor's life. An error before the start has been told to the command; one after it has
 // been noted in the container's state.
 func watch(socket *os.File) error {
+	warm(socket)
 	conn, err := net.FileConn(socket)
 	socket.Close()
 	if err != nil {

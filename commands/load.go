@@ -53,6 +53,8 @@ func runLoad(c *call) error {
 		}
 	} else if ui.Terminal(os.Stdin) {
 		return &explain.Error{Text: "requested load from stdin, but stdin is empty", Hint: "use -i FILE or a pipe", Status: 1}
+	} else if st, err := os.Stdin.Stat(); err == nil && st.Mode().IsRegular() {
+		r = os.Stdin // nothing to wait for, and read where it lies
 	}
 	d := ui.NewTransfer(ui.Loading, c.err, c.Bool("quiet") || !ui.Terminal(c.err))
 	var loaded []storage.Loaded

@@ -238,7 +238,13 @@ func (s *Store) Load(ctx context.Context, r io.Reader, platform string, p progre
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	sys.BigFilesTemporaryDir = dir
-	in, err := archive.NewReader(sys, canceled{ctx, r}, dir)
+	var in *archive.Reader
+	if f, ok := r.(*os.File); ok {
+		in, err = archive.NewFileReader(sys, f, dir)
+	}
+	if in == nil && err == nil {
+		in, err = archive.NewReader(sys, canceled{ctx, r}, dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("loading: %w", err)
 	}

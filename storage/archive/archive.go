@@ -164,6 +164,51 @@ func NewReader(sys *types.SystemContext, r io.Reader, dir string) (*Reader, erro
 	if err := spool(r, file); err != nil {
 		return nil, err
 	}
+	return readFile(sys, file, dir, true)
+}
+
+// NewFileReader reads what images a file has, where it lies: f stays open, and what it is, as long as the
+// reader is. It gives nil when the file is one for NewReader: a pipe, compressed, or read from already.
+func NewFileReader(sys *types.SystemContext, f *os.File, dir string) (*Reader, error) {
+	name, ok := inPlace(f)
+	if !ok {
+		return nil, nil
+	}
+	again, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer again.Close()
+	if err := onlyTar(again); err != nil {
+		return nil, fmt.Errorf("reading the archive: %w", err)
+	}
+	return readFile(sys, name, dir, false)
+}
+
+// inPlace gives the name under which this process can read f from its beginning, if that is to be had and
+// f is not compressed.
+func inPlace(f *os.File) (name string, ok bool) {
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return "", false
+	}
+	if at, err := f.Seek(0, io.SeekCurrent); err != nil || at != 0 {
+		return "", false
+	}
+	name = "/proc/self/fd/" + strconv.Itoa(int(f.Fd()))
+	again, err := os.Open(name) // who was given an open file may not be allowed to open it
+	if err != nil {
+		return "", false
+	}
+	defer again.Close()
+	plain, algorithm, err := inflate.Open(again)
+	if err != nil {
+		return "", false
+	}
+	return name, algorithm == inflate.Uncompressed && plain.Close() == nil
+}
+
+// readFile reads a tar. spooled is one of dir, which may go when something better is there.
+func readFile(sys *types.SystemContext, file, dir string, spooled bool) (*Reader, error) {
 	oci, err := isOCI(file)
 	if err != nil {
 		return nil, err
@@ -175,10 +220,14 @@ func NewReader(sys *types.SystemContext, r io.Reader, dir string) (*Reader, erro
 		}
 		return readLayout(l)
 	}
-	if file, err = inflated(file, dir); err != nil {
+	plain, err := inflated(file, dir)
+	if err == nil && spooled && plain != file {
+		err = os.Remove(file)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("reading the archive: %w", err)
 	}
-	return readDocker(sys, file)
+	return readDocker(sys, plain)
 }
 
 // NewDirReader reads what images a directory has: an OCI layout, or the blobs of one image.

@@ -14,7 +14,7 @@ import (
 )
 
 // inflated gives a docker archive whose layers are not compressed: file itself, or when some are a copy in
-// dir, and file is gone. The library would read them with a gzip reader that a stream of empty members
+// dir. The library would read them with a gzip reader that a stream of empty members
 // takes down (see inflate).
 func inflated(file, dir string) (string, error) {
 	any := false
@@ -29,7 +29,7 @@ func inflated(file, dir string) (string, error) {
 	if err := rewrite(file, plain, filepath.Join(dir, "layer")); err != nil {
 		return "", err
 	}
-	return plain, os.Remove(file)
+	return plain, nil
 }
 
 // compressed tells whether gzip data follows; the other formats have readers that bear everything.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func gzipped(t testing.TB, b []byte) []byte {
 }
 
 // saved is a docker archive of one image with one layer, which the archive has as file.
-func saved(t testing.TB, layer, file []byte) io.Reader {
+func saved(t testing.TB, layer, file []byte) *bytes.Buffer {
 	t.Helper()
 	config := fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sha256.Sum256(layer))
 	var b bytes.Buffer
@@ -131,5 +132,69 @@ func TestEndless(t *testing.T) {
 	}
 	if _, err := read(t, io.MultiReader(saved(t, layer, layer), io.LimitReader(zeros{}, 10<<10))); err != nil {
 		t.Error("the last block is filled up: ", err)
+	}
+}
+
+// TestFileInPlace: a file is read where it lies, unless it is compressed, or in part read already.
+func TestFileInPlace(t *testing.T) {
+	layer := bytes.Repeat([]byte("layer"), 1000)
+	whole := saved(t, layer, layer).Bytes()
+	for _, c := range []struct {
+		name    string
+		content []byte
+		at      int64
+		place   bool
+		trouble string
+		left    int // entries of the directory for files on the way
+	}{
+		{name: "tar", content: whole, place: true},
+		{name: "compressed layer", content: saved(t, layer, gzipped(t, layer)).Bytes(), place: true, left: 1},
+		{name: "compressed", content: gzipped(t, whole)},
+		{name: "read from", content: whole, at: 512},
+		{name: "empty", trouble: "it is empty"},
+		{name: "no tar", content: bytes.Repeat([]byte{1}, 4096), trouble: "it is no tar"},
+		{name: "cut off", content: whole[:len(whole)-3000], trouble: "unexpected EOF"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file, dir := filepath.Join(t.TempDir(), "file"), t.TempDir()
+			if err := os.WriteFile(file, c.content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := f.Seek(c.at, io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			r, err := NewFileReader(&types.SystemContext{BigFilesTemporaryDir: dir}, f, dir)
+			if c.trouble != "" {
+				if err == nil || !strings.Contains(err.Error(), c.trouble) {
+					t.Errorf("%v, not %s", err, c.trouble)
+				}
+				return
+			}
+			if err != nil || (r != nil) != c.place {
+				t.Fatalf("%v, %v", r, err)
+			}
+			if r != nil {
+				if len(r.Images()) != 1 {
+					t.Errorf("images %v", r.Images())
+				}
+				if err := r.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if names, _ := os.ReadDir(dir); len(names) != c.left {
+				t.Errorf("left %v", names)
+			}
+			if at, err := f.Seek(0, io.SeekCurrent); at != c.at || err != nil {
+				t.Errorf("the file stands at %d, %v", at, err)
+			}
+			if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, c.content) {
+				t.Error("the file is another one afterwards")
+			}
+		})
 	}
 }

@@ -65,7 +65,10 @@ func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known d
 	defer plain.Close()
 	// Three at work: decompressing, digesting, writing files.
 	inflated := newReadAhead(plain)
-	tar := &meter{r: inflated, hash: sha256.New()}
+	tar := &meter{r: inflated}
+	if algorithm != inflate.Uncompressed || known.Validate() == nil && known.Algorithm() != digest.SHA256 {
+		tar.hash = sha256.New() // else the blob is the tar
+	}
 	ahead := newReadAhead(tar)
 	o := s.applyOptions()
 	o.Split = layer.NewSplitter(spool)
@@ -84,7 +87,10 @@ func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known d
 		in.digest = digest.NewDigest(digest.SHA256, blob.hash)
 	}
 	t.links, t.applied = o.Tree.Links, &applied
-	t.diffID, t.size = digest.NewDigest(digest.SHA256, tar.hash), tar.n
+	t.diffID, t.size = in.digest, tar.n
+	if tar.hash != nil {
+		t.diffID = digest.NewDigest(digest.SHA256, tar.hash)
+	}
 	if t.algorithm = algorithm; algorithm != inflate.Uncompressed {
 		t.compressed, t.compressedSize = in.digest, in.size
 	}

@@ -292,7 +292,7 @@ func (u *unpacking) rootEntry(hdr *tar.Header, a ownership.Attr) error {
 	u.applied.Root = true
 	a.Mode |= unix.S_IFDIR
 	f := file{hdr: hdr, attr: a, at: u.root.fd, name: "", rel: ""}
-	return u.finish(f, nil)
+	return u.finish(f, -1)
 }
 
 func (u *unpacking) directory(f file, covered bool) error {
@@ -314,7 +314,7 @@ func (u *unpacking) directory(f file, covered bool) error {
 		u.described[f.rel] = true
 	}
 	f.attr.Mode |= unix.S_IFDIR
-	return u.finish(f, nil)
+	return u.finish(f, -1)
 }
 
 func (u *unpacking) symlink(f file) error {
@@ -325,7 +325,7 @@ func (u *unpacking) symlink(f file) error {
 		return err
 	}
 	f.attr.Mode |= unix.S_IFLNK
-	return u.finish(f, nil)
+	return u.finish(f, -1)
 }
 
 // hardlink makes one more name for a file of the same tar. Owner, mode and xattrs are the file's.
@@ -384,7 +384,7 @@ func (u *unpacking) node(f file) error {
 	if err := u.o.Tree.Mknod(f.at, f.name, f.rel, f.attr); err != nil {
 		return ownerError(err, f.attr)
 	}
-	return u.finish(f, nil)
+	return u.finish(f, -1)
 }
 
 // ownerError explains the one error of chown(2) people meet.

@@ -3,6 +3,7 @@ package layer
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -20,22 +21,20 @@ func (u *unpacking) regular(f file) error {
 	if err != nil {
 		return err
 	}
-	out := os.NewFile(uintptr(fd), f.rel)
-	defer out.Close()
 	if isSparse(f.hdr) {
-		err = u.sparse(out, f.hdr)
+		err = u.sparse(fd, f.hdr)
 	} else {
-		err = u.content(out, f.hdr)
+		err = u.content(fd, f.hdr)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		f.attr.Mode |= unix.S_IFREG
+		err = u.finish(f, fd)
 	}
-	f.attr.Mode |= unix.S_IFREG
-	return u.finish(f, out)
+	return errors.Join(err, unix.Close(fd))
 }
 
 // content copies the content of a file, which the splitter leaves out.
-func (u *unpacking) content(out *os.File, hdr *tar.Header) error {
+func (u *unpacking) content(fd int, hdr *tar.Header) error {
 	if hdr.Size == 0 {
 		return nil
 	}
@@ -49,7 +48,7 @@ func (u *unpacking) content(out *os.File, hdr *tar.Header) error {
 	for {
 		n, err := u.tr.Read(u.buf)
 		if n > 0 {
-			if _, werr := out.Write(u.buf[:n]); werr != nil {
+			if werr := write(fd, u.buf[:n], -1); werr != nil {
 				return werr
 			}
 			if sum != nil {
@@ -73,6 +72,28 @@ func (u *unpacking) content(out *os.File, hdr *tar.Header) error {
 	return nil
 }
 
+// write writes all of b, at offset or where the file is when that is negative.
+func write(fd int, b []byte, offset int64) error {
+	for len(b) > 0 {
+		var n int
+		var err error
+		if offset < 0 {
+			n, err = unix.Write(fd, b)
+		} else {
+			n, err = unix.Pwrite(fd, b, offset)
+			offset += int64(max(n, 0))
+		}
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
 // isSparse tells whether a header is of one of the GNU sparse formats; the content the tar reader
 // gives is then not what stands in the tar.
 func isSparse(hdr *tar.Header) bool {
@@ -88,7 +109,7 @@ func isSparse(hdr *tar.Header) bool {
 }
 
 // sparse copies a sparse file, leaving holes. Its bytes in the tar go to the splitter as they are.
-func (u *unpacking) sparse(out *os.File, hdr *tar.Header) error {
+func (u *unpacking) sparse(fd int, hdr *tar.Header) error {
 	if hdr.Size > maxSparseBytes {
 		return refused("a sparse file of %d bytes", hdr.Size)
 	}
@@ -96,7 +117,7 @@ func (u *unpacking) sparse(out *os.File, hdr *tar.Header) error {
 	for {
 		n, err := io.ReadFull(u.tr, u.buf)
 		if n > 0 && len(bytes.Trim(u.buf[:n], "\x00")) > 0 {
-			if _, werr := out.WriteAt(u.buf[:n], offset); werr != nil {
+			if werr := write(fd, u.buf[:n], offset); werr != nil {
 				return werr
 			}
 		}
@@ -111,16 +132,16 @@ func (u *unpacking) sparse(out *os.File, hdr *tar.Header) error {
 	if offset != hdr.Size {
 		return io.ErrUnexpectedEOF
 	}
-	return out.Truncate(offset)
+	return unix.Ftruncate(fd, offset)
 }
 
-// finish gives a file that is in place its owner, mode, xattrs and times. open is the regular file,
-// else nil.
-func (u *unpacking) finish(f file, open *os.File) error {
+// finish gives a file that is in place its owner, mode, xattrs and times. open is the descriptor of
+// a regular file, else -1.
+func (u *unpacking) finish(f file, open int) error {
 	if !f.attr.IsDevice() { // Mknod has set it
 		var err error
-		if open != nil {
-			err = u.o.Tree.SetOpen(int(open.Fd()), f.rel, f.attr)
+		if open >= 0 {
+			err = u.o.Tree.SetOpen(open, f.rel, f.attr)
 		} else {
 			err = u.o.Tree.Set(f.at, f.name, f.rel, f.attr)
 		}
@@ -135,7 +156,7 @@ func (u *unpacking) finish(f file, open *os.File) error {
 		}
 		data := []byte(value)
 		if name == capabilityXattr {
-			if open == nil {
+			if open < 0 {
 				continue // only regular files can be executed
 			}
 			data = tree.PortableCapability(data)

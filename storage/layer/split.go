@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
-	"hash/crc64"
 	"io"
 	"path"
 	"strconv"
@@ -29,7 +27,7 @@ type Splitter struct {
 	segment []byte
 	seen    map[string]struct{}
 	line    []byte
-	crc     hash.Hash64
+	crc     crc
 }
 
 // maxSegment bounds what a Splitter holds back.
@@ -37,7 +35,7 @@ const maxSegment = 1 << 20
 
 // NewSplitter writes to w; end with Flush.
 func NewSplitter(w io.Writer) *Splitter {
-	return &Splitter{w: bufio.NewWriterSize(w, 64<<10), seen: map[string]struct{}{}, crc: crc64.New(split.CRCTable)}
+	return &Splitter{w: bufio.NewWriterSize(w, 64<<10), seen: map[string]struct{}{}}
 }
 
 // Raw adds bytes of the tar that are not content of a file: headers and padding.
@@ -52,7 +50,7 @@ func (s *Splitter) Raw(b []byte) error {
 // Content begins the content of a file and gives the writer it goes to as well; End closes it.
 func (s *Splitter) Content() io.Writer {
 	s.crc.Reset()
-	return s.crc
+	return &s.crc
 }
 
 // End names the file whose size bytes of content were just written to Content.
@@ -83,7 +81,7 @@ func (s *Splitter) End(name string, size int64) error {
 	b = strconv.AppendInt(b, size, 10)
 	b = append(b, `,"payload":"`...)
 	var sum [8]byte
-	b = base64.StdEncoding.AppendEncode(b, s.crc.Sum(sum[:0]))
+	b = base64.StdEncoding.AppendEncode(b, s.crc.append(sum[:0]))
 	return s.endLine(b)
 }
 

@@ -114,6 +114,13 @@ func (a *arrival) isPlaced(i int) bool {
 	return a.placed > i
 }
 
+// isNext tells whether layer i goes into its place as soon as it is here.
+func (a *arrival) isNext(i int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.placed == i
+}
+
 // keep has the bytes of a blob go as soon as layer i is placed. They are not locked any more.
 func (a *arrival) keep(i int, blob digest.Digest) error {
 	a.mu.Lock()

@@ -47,8 +47,9 @@ var errStalled = errors.New("the registry sends nothing more")
 // digest ends with io.EOF. What had arrived before is not asked for again. When that turns out to be
 // wrong, the whole is fetched, and use is called a second time. While the lock of the bytes is still
 // held, settle makes what was read visible to other commands; where it can not yet, it gives false,
-// and the bytes stay for them until dropBytes.
-func (f *fetcher) fetch(ctx context.Context, info types.BlobInfo, use func(io.Reader) error, settle func() (bool, error)) (err error) {
+// and the bytes stay for them until dropBytes. Where it is about to, it calls forget first, so that the
+// flush of the layer does not write the bytes to the disk as well.
+func (f *fetcher) fetch(ctx context.Context, info types.BlobInfo, use func(io.Reader) error, settle func(forget func() error) (bool, error)) (err error) {
 	if err := info.Digest.Validate(); err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (f *fetcher) fetch(ctx context.Context, info types.BlobInfo, use func(io.Re
 		}
 		switch {
 		case err == nil:
-			settled, err := settle()
+			settled, err := settle(p.forget)
 			if settled || err != nil && ctx.Err() == nil {
 				err = errors.Join(err, p.remove())
 			}

@@ -16,11 +16,11 @@ import (
 )
 
 // partial is what has arrived of one blob, in a file that is the lock of who is fetching it. It is
-// kept when the transfer breaks off, however it does, and goes when the layer is in its place: until
+// kept when the transfer breaks off, however it does, and goes when the layer is put in its place: until
 // then it is where other commands that want the layer find it. Nobody holds the lock while a layer waits
 // for those below it, which another command may be fetching, and that one for this. Who waited for the
 // lock until the file went finds the layer; when that is gone again, it still has the file, without a
-// name but whole.
+// name, and empty if the layer was put in place at once.
 type partial struct {
 	lock *journal.Lock
 	path string

@@ -361,7 +361,7 @@ func (f *fetcher) layer(ctx context.Context, i int, info types.BlobInfo, a *arri
 		}
 		t, _, err = f.s.stage(ctx, r, info.Digest)
 		return err
-	}, func() (bool, error) {
+	}, func(forget func() error) (bool, error) {
 		if t.compressed == "" && t.diffID != info.Digest {
 			t.compressed, t.compressedSize = info.Digest, info.Size
 		}
@@ -371,7 +371,11 @@ func (f *fetcher) layer(ctx context.Context, i int, info types.BlobInfo, a *arri
 		f.cache.RecordDigestUncompressedPair(info.Digest, t.diffID)
 		recordCompression(f.cache, info.Digest, t.algorithm)
 		a.take(i, t)
-		err := a.place(ctx)
+		var err error
+		if a.isNext(i) {
+			err = forget()
+		}
+		err = errors.Join(err, a.place(ctx))
 		return a.isPlaced(i), err
 	})
 	if err != nil && !errors.Is(err, errHave) {

@@ -63,18 +63,21 @@ func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known d
 		return in, fmt.Errorf("decompressing it: %w", err)
 	}
 	defer plain.Close()
-	// Three at work: decompressing, digesting, writing files.
+	// Three at work: decompressing, digesting, writing files. A blob that is the tar was digested already.
 	inflated := newReadAhead(plain)
 	tar := &meter{r: inflated}
-	if algorithm != inflate.Uncompressed || known.Validate() == nil && known.Algorithm() != digest.SHA256 {
-		tar.hash = sha256.New() // else the blob is the tar
+	ahead := inflated
+	if algorithm != inflate.Uncompressed || known != "" && (known.Validate() != nil || known.Algorithm() != digest.SHA256) {
+		tar.hash = sha256.New()
+		ahead = newReadAhead(tar)
 	}
-	ahead := newReadAhead(tar)
 	o := s.applyOptions()
 	o.Split = layer.NewSplitter(spool)
 	applied, err := layer.Apply(ahead, t.dir, o)
 	ahead.Close()
-	inflated.Close()
+	if tar.hash != nil {
+		inflated.Close()
+	}
 	if err != nil {
 		return in, err
 	}
@@ -87,9 +90,9 @@ func (s *Store) unpack(ctx context.Context, t *staged, stream io.Reader, known d
 		in.digest = digest.NewDigest(digest.SHA256, blob.hash)
 	}
 	t.links, t.applied = o.Tree.Links, &applied
-	t.diffID, t.size = in.digest, tar.n
+	t.diffID, t.size = in.digest, blob.n
 	if tar.hash != nil {
-		t.diffID = digest.NewDigest(digest.SHA256, tar.hash)
+		t.diffID, t.size = digest.NewDigest(digest.SHA256, tar.hash), tar.n
 	}
 	if t.algorithm = algorithm; algorithm != inflate.Uncompressed {
 		t.compressed, t.compressedSize = in.digest, in.size

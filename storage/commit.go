@@ -136,6 +136,12 @@ func (s *Store) record(n newImage) (img Image, err error) {
 		}
 		meta.Size += l.Size
 	}
+	if known, err := s.recorded(id, n); err != nil || known {
+		if err != nil {
+			return Image{}, err
+		}
+		return s.Lookup(id)
+	}
 	if err := s.createRecord(lib, id, top, meta, n); err != nil {
 		return Image{}, fmt.Errorf("recording image %s: %w", short(id), err)
 	}
@@ -154,6 +160,18 @@ func (s *Store) record(n newImage) (img Image, err error) {
 		return Image{}, err
 	}
 	return s.Lookup(id)
+}
+
+// recorded tells whether the record would change nothing: it is there and says all that n does. Whoever
+// wrote it flushed it under the lock that record holds; another command may have renamed since, or was
+// killed, and then it is written and flushed again. A rebuild of what has not changed ends here, and waits
+// for no disk.
+func (s *Store) recorded(id string, n newImage) (bool, error) {
+	if !s.onlyLease() {
+		return false, nil
+	}
+	old, err := s.imageRecords([][]byte{[]byte(`"id":"` + id)})
+	return err == nil && len(old) == 1 && old[0].ID == id && old[0].says(n), err
 }
 
 // createRecord writes record and blobs and marks them whole; or, when the image is there, adds the

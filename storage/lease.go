@@ -152,6 +152,14 @@ func (s *Store) leased() (leases, error) {
 	return all, nil
 }
 
+// onlyLease tells that nobody else is at work in the store, nor was killed there.
+func (s *Store) onlyLease() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entries, err := os.ReadDir(s.leasesDir())
+	return err == nil && len(entries) == 1 && s.lease != nil && filepath.Join(s.leasesDir(), entries[0].Name()) == s.lease.path
+}
+
 // release leaves the dead leases to the next command.
 func (l *leases) release() error {
 	var errs []error

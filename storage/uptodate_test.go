@@ -125,3 +125,46 @@ func TestUpToDate(t *testing.T) {
 		t.Errorf("the new image: %v, %v", ends, written)
 	}
 }
+
+// TestCommitAgain: an image that is recorded already is not recorded again, unless somebody else may be in
+// the middle of it, or was killed.
+func TestCommitAgain(t *testing.T) {
+	s := openStore(t)
+	base := makeImage(t, s, "base", "etc/", "etc/a=1")
+	c := base.Config
+	file := filepath.Join(s.Dir(), "storage/overlay-images/images.json")
+	commit := func(names ...string) (written bool) {
+		t.Helper()
+		var was, is unix.Stat_t
+		if err := unix.Stat(file, &was); err != nil {
+			t.Fatal(err)
+		}
+		img, err := s.Commit(CommitOptions{Layers: []string{base.Layers[0].ID}, Config: c, Names: names})
+		if err != nil || img.ID != base.ID {
+			t.Fatalf("%s, %v", img.ID, err)
+		}
+		if err := unix.Stat(file, &is); err != nil {
+			t.Fatal(err)
+		}
+		return was.Ino != is.Ino || was.Ctim != is.Ctim
+	}
+	if commit("base") || commit() {
+		t.Error("written although nothing changed")
+	}
+	if !commit("base", "another") {
+		t.Error("the name was not recorded")
+	}
+	if img, err := s.Lookup("another"); err != nil || img.ID != base.ID {
+		t.Errorf("%s, %v", img.ID, err)
+	}
+	if commit("another") {
+		t.Error("written although it has the name")
+	}
+	lease := filepath.Join(s.Dir(), "leases", "1-aaaaaaaaaa")
+	if err := os.WriteFile(lease, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !commit("base") {
+		t.Error("what another command may not have flushed is taken for done")
+	}
+}

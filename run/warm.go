@@ -7,15 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/run/record"
-	"github.com/dhow-containers/dhow/run/seccomp"
-	"github.com/dhow-containers/dhow/run/spec"
 )
 
 // warm spends the time until a monitor is given its container on what takes longest when it is done for
-// the first time: the tables with which JSON is read and written, a specification and its filter. They
-// are made of nothing and thrown away; nothing outside the process is changed.
+// the first time and is kept: the tables with which JSON is read and written.
 func warm(command *os.File) {
-	for _, piece := range []func(){warmRecords, warmFilter, warmSaved} {
+	for _, piece := range []func(){warmRecords, warmSaved} {
 		if told(command) {
 			return
 		}
@@ -36,13 +33,6 @@ func warmRecords() {
 }
 
 func warmSaved() { warmJSON[saved]() }
-
-func warmFilter() {
-	s, _, err := spec.Make(spec.Image{}, spec.Wishes{Args: []string{"true"}}, spec.Host{ID: record.NewID(), Rootfs: "/"})
-	if err == nil {
-		_, _, _ = seccomp.Program(s.Linux.Seccomp)
-	}
-}
 
 func warmJSON[T any]() {
 	var v T

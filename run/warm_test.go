@@ -26,7 +26,7 @@ func TestTold(t *testing.T) {
 	}
 }
 
-// What is made for nothing can be made: otherwise the time is not spent.
+// Nothing is read of what the command sends.
 func TestWarm(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

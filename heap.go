@@ -31,7 +31,7 @@ package main
 
 extern void *__real_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset) __attribute__((weak));
 
-static const size_t page = 4096, piece = 256 << 10, huge = 2 << 20;
+static const size_t page = 64 << 10, piece = 256 << 10, huge = 2 << 20; // a page is that large at most
 static int wanted;
 static struct { char *next, *end; } shelf;
 

@@ -47,7 +47,7 @@ func Now() {
 func small() {
 	for _, a := range hugeAreas() {
 		for at := a.from; at < a.from+a.size; at += hugePage {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(at), hugePage-4096, unix.MADV_COLD)
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(at), uintptr(hugePage-os.Getpagesize()), unix.MADV_COLD)
 		}
 	}
 }

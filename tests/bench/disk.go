@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -24,6 +25,18 @@ func (b *bench) settle() error {
 	}
 	defer f.Close()
 	return unix.Syncfs(int(f.Fd()))
+}
+
+// unload gives the memory back that earlier lines have filled with file content, where it may: who has to
+// take pages from others pays for it, and the first round, which does not count, reads again what is used.
+func (b *bench) unload() error {
+	if err := b.settle(); err != nil || os.Getuid() != 0 {
+		return err
+	}
+	if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("1"), 0); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) {
+		return err
+	}
+	return nil
 }
 
 // written gives how many bytes the device of the place has been given so far; false when it is shared

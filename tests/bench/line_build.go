@@ -199,8 +199,8 @@ func lineContext(b *bench) (*Result, error) {
 	}
 	r := &Result{}
 	list := []contender{
-		{name: "find -printf", args: []string{"find", dir, "-printf", `%p %s %T@ %m %U %G %i\n`}},
-		{name: "dhow", peer: b.dhow, args: append(append([]string{"build"}, with...), "-q", "-t", "big", dir)},
+		{name: "find -printf", args: []string{"find", dir, "-printf", `%p %s %T@ %m %U %G %i\n`}, before: b.settle},
+		{name: "dhow", peer: b.dhow, args: append(append([]string{"build"}, with...), "-q", "-t", "big", dir), before: b.settle},
 	}
 	if b.podmanBuild.path != "" {
 		list = append(list, contender{name: "podman", peer: b.podmanBuild, args: b.podmanBuild.building(append(with, "--layers", "-q", "-t", "big", dir)...), rounds: 1})

@@ -59,8 +59,10 @@ static void *from_shelf(size_t length)
 
 	if (!shelf.end) {
 		p = __real_mmap(NULL, 2 * huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (p == MAP_FAILED)
+		if (p == MAP_FAILED) { // and not again, when there may be threads
+			shelf.next = shelf.end = (char *)page;
 			return NULL;
+		}
 		shelf.next = (char *)(((uintptr_t)p + huge - 1) & ~(huge - 1));
 		shelf.end = shelf.next + huge;
 		(void)madvise(shelf.next, huge, MADV_HUGEPAGE);

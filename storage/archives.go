@@ -240,7 +240,13 @@ func (s *Store) Load(ctx context.Context, r io.Reader, platform string, p progre
 	sys.BigFilesTemporaryDir = dir
 	var in *archive.Reader
 	if f, ok := r.(*os.File); ok {
-		in, err = archive.NewFileReader(sys, f, dir)
+		if in, err = archive.NewFileReader(sys, f, dir); in != nil {
+			defer func() { // for who reads the same file after us, as a stream's would stand
+				if err == nil {
+					_, err = f.Seek(0, io.SeekEnd)
+				}
+			}()
+		}
 	}
 	if in == nil && err == nil {
 		in, err = archive.NewReader(sys, canceled{ctx, r}, dir)

@@ -142,6 +142,7 @@ func (s *Store) record(n newImage) (img Image, err error) {
 		}
 		return s.Lookup(id)
 	}
+	s.unflushed.records.Store(true)
 	if err := s.createRecord(lib, id, top, meta, n); err != nil {
 		return Image{}, fmt.Errorf("recording image %s: %w", short(id), err)
 	}
@@ -162,16 +163,13 @@ func (s *Store) record(n newImage) (img Image, err error) {
 	return s.Lookup(id)
 }
 
-// recorded tells whether the record would change nothing: it is there and says all that n does. Whoever
-// wrote it flushed it under the lock that record holds; another command may have renamed since, or was
-// killed, and then it is written and flushed again. A rebuild of what has not changed ends here, and waits
-// for no disk.
+// recorded tells whether the record would change nothing: it is there and says all that n does, and is on
+// the disk. Whoever wrote it flushed it before its lease ended; who did not, or was killed, has left it.
+// Hence the lease is looked for last, and when there is one, the record is written and flushed again. A
+// rebuild of what has not changed ends here, and waits for no disk.
 func (s *Store) recorded(id string, n newImage) (bool, error) {
-	if !s.onlyLease() {
-		return false, nil
-	}
 	old, err := s.imageRecords([][]byte{[]byte(`"id":"` + id)})
-	return err == nil && len(old) == 1 && old[0].ID == id && old[0].says(n), err
+	return err == nil && len(old) == 1 && old[0].ID == id && old[0].says(n) && !s.unflushed.layers.Load() && s.onlyLease(), err
 }
 
 // createRecord writes record and blobs and marks them whole; or, when the image is there, adds the
@@ -363,6 +361,7 @@ func (s *Store) tagAs(r imageRecord, names []string, index digest.Digest) error 
 	if err != nil {
 		return err
 	}
+	s.unflushed.records.Store(true)
 	if m, _ := r.metadata(); index != "" || len(m.Targets) > 0 {
 		err := s.updateMetadata(lib, r.ID, func(m *imageMetadata) {
 			for _, name := range names {

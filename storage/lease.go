@@ -59,6 +59,14 @@ func (l *lease) end() error {
 	return err
 }
 
+// abandon leaves the lease to the next command, which takes it for a killed one's.
+func (l *lease) abandon() error {
+	if l == nil {
+		return nil
+	}
+	return errors.Join(os.RemoveAll(l.tmp), l.lock.Unlock())
+}
+
 // keep names layers in the lease of this process. The caller holds the shared lock and has seen, or
 // is about to make, the layers.
 func (s *Store) keep(layerIDs ...string) error {
@@ -175,7 +183,7 @@ func (l *leases) bury(leaveOne bool) error {
 	var errs []error
 	for i, d := range l.dead {
 		if leaveOne && i == 0 {
-			errs = append(errs, os.RemoveAll(d.tmp), d.lock.Unlock())
+			errs = append(errs, d.abandon())
 			continue
 		}
 		errs = append(errs, d.end())

@@ -29,6 +29,10 @@ type Store struct {
 	roomMade atomic.Bool // see makeRoom
 
 	spooled atomic.Int64 // see spool
+
+	// unflushed tells of what this process has written and flush has not flushed: what makes it, or adds to
+	// it, once more may not take it for done.
+	unflushed struct{ layers, records atomic.Bool }
 }
 
 // Open opens the store under o.Dir. It reads and writes nothing yet: what is needed is opened when
@@ -41,11 +45,16 @@ func Open(o Options) (*Store, error) {
 }
 
 // Close ends the lease of this process and closes what is open. Layers nobody else refers to by then
-// go at the next removal.
+// go at the next removal. What failed between a record and its flush leaves the lease, as what is killed
+// there does: the next command flushes the store.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.lease.end()
+	end := s.lease.end
+	if s.unflushed.records.Load() {
+		end = s.lease.abandon
+	}
+	err := end()
 	s.lease = nil
 	if s.lib != nil {
 		_ = s.holdBack() // there may be no room for it
@@ -185,12 +194,16 @@ func (s *Store) alone() (*journal.Lock, error) {
 // flush makes the names of new records survive a power cut: the library flushes the records
 // themselves, but not the directories they are renamed in.
 func (s *Store) flush(imageID string) error {
-	dirs := []string{filepath.Dir(s.imagesFile()), filepath.Dir(s.layersFile())}
+	layers, records := s.unflushed.layers.Swap(false), s.unflushed.records.Swap(false)
+	// An image is there when its layers are.
+	dirs := []string{filepath.Dir(s.layersFile()), filepath.Dir(s.imagesFile())}
 	if imageID != "" {
 		dirs = append([]string{filepath.Join(filepath.Dir(s.imagesFile()), imageID)}, dirs...)
 	}
 	for _, dir := range dirs {
 		if err := journal.SyncDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+			s.unflushed.layers.CompareAndSwap(false, layers)
+			s.unflushed.records.CompareAndSwap(false, records)
 			return fmt.Errorf("flushing the store: %w", err)
 		}
 	}

@@ -17,9 +17,6 @@ import (
 // away. blobs are those of the manifest, the config first. Nothing is locked, written or
 // flushed then.
 func (s *Store) upToDate(t *target, n newImage, blobs []imgspecv1.Descriptor, say progress.Func) (Image, bool) {
-	if busy, err := os.ReadDir(s.leasesDir()); len(busy) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Image{}, false // somebody is at work, or was killed
-	}
 	id := blobs[0].Digest.Encoded()
 	records, err := s.imageRecords([][]byte{[]byte(`"id":"` + id)})
 	if err != nil || len(records) != 1 || records[0].ID != id || !records[0].says(n) {
@@ -39,6 +36,10 @@ func (s *Store) upToDate(t *target, n newImage, blobs []imgspecv1.Descriptor, sa
 		if _, ok := layers[l.ID]; !ok || slices.ContainsFunc(pins[l.ID], arriving) {
 			return Image{}, false
 		}
+	}
+	// Last: what was read above and is not on the disk was written by somebody whose lease is still there.
+	if busy, err := os.ReadDir(s.leasesDir()); len(busy) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Image{}, false // somebody is at work, or was killed
 	}
 	for _, b := range blobs {
 		if s.dropBytes(b.Digest) != nil {

@@ -160,11 +160,37 @@ func TestCommitAgain(t *testing.T) {
 	if commit("another") {
 		t.Error("written although it has the name")
 	}
+	s.unflushed.layers.Store(true)
+	if !commit("base") || commit("base") {
+		t.Error("a layer that was put in place is not flushed with the image, once")
+	}
 	lease := filepath.Join(s.Dir(), "leases", "1-aaaaaaaaaa")
 	if err := os.WriteFile(lease, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if !commit("base") {
 		t.Error("what another command may not have flushed is taken for done")
+	}
+	if err := os.Remove(lease); err != nil {
+		t.Fatal(err)
+	}
+	// It failed between the record and its flush; the next command takes it for killed, and flushes.
+	s.unflushed.records.Store(true)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(lease)); len(left) != 1 {
+		t.Errorf("leases: %v", left)
+	}
+	var err error
+	if s, err = Open(s.opts); err != nil {
+		t.Fatal(err)
+	}
+	commit("base")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(lease)); len(left) != 0 {
+		t.Errorf("leases: %v", left)
 	}
 }

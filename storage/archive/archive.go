@@ -23,6 +23,7 @@ import (
 	imageref "go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/types"
+	"golang.org/x/sys/unix"
 
 	"github.com/dhow-containers/dhow/storage/inflate"
 )
@@ -168,7 +169,8 @@ func NewReader(sys *types.SystemContext, r io.Reader, dir string) (*Reader, erro
 }
 
 // NewFileReader reads what images a file has, where it lies: f stays open, and what it is, as long as the
-// reader is. It gives nil when the file is one for NewReader: a pipe, compressed, or read from already.
+// reader is. It gives nil when the file is one for NewReader: a pipe, compressed, read from already, or
+// one that others may write to, who could change it after it was looked at.
 func NewFileReader(sys *types.SystemContext, f *os.File, dir string) (*Reader, error) {
 	name, ok := inPlace(f)
 	if !ok {
@@ -188,7 +190,8 @@ func NewFileReader(sys *types.SystemContext, f *os.File, dir string) (*Reader, e
 // inPlace gives the name under which this process can read f from its beginning, if that is to be had and
 // f is not compressed.
 func inPlace(f *os.File) (name string, ok bool) {
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
 		return "", false
 	}
 	if at, err := f.Seek(0, io.SeekCurrent); err != nil || at != 0 {

@@ -143,6 +143,7 @@ func TestFileInPlace(t *testing.T) {
 		name    string
 		content []byte
 		at      int64
+		others  bool // may write to it
 		place   bool
 		trouble string
 		left    int // entries of the directory for files on the way
@@ -151,6 +152,7 @@ func TestFileInPlace(t *testing.T) {
 		{name: "compressed layer", content: saved(t, layer, gzipped(t, layer)).Bytes(), place: true, left: 1},
 		{name: "compressed", content: gzipped(t, whole)},
 		{name: "read from", content: whole, at: 512},
+		{name: "others may write to it", content: whole, others: true},
 		{name: "empty", trouble: "it is empty"},
 		{name: "no tar", content: bytes.Repeat([]byte{1}, 4096), trouble: "it is no tar"},
 		{name: "cut off", content: whole[:len(whole)-3000], trouble: "unexpected EOF"},
@@ -159,6 +161,11 @@ func TestFileInPlace(t *testing.T) {
 			file, dir := filepath.Join(t.TempDir(), "file"), t.TempDir()
 			if err := os.WriteFile(file, c.content, 0o600); err != nil {
 				t.Fatal(err)
+			}
+			if c.others {
+				if err := os.Chmod(file, 0o622); err != nil {
+					t.Fatal(err)
+				}
 			}
 			f, err := os.Open(file)
 			if err != nil {

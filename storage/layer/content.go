@@ -30,7 +30,10 @@ func (u *unpacking) regular(f file) error {
 		f.attr.Mode |= unix.S_IFREG
 		err = u.finish(f, fd)
 	}
-	return errors.Join(err, unix.Close(fd))
+	if cerr := unix.Close(fd); cerr != unix.EINTR { // the descriptor is gone, see close(2)
+		err = errors.Join(err, cerr)
+	}
+	return err
 }
 
 // content copies the content of a file, which the splitter leaves out.
@@ -88,6 +91,9 @@ func write(fd int, b []byte, offset int64) error {
 		}
 		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return io.ErrShortWrite
 		}
 		b = b[n:]
 	}

@@ -33,6 +33,9 @@ func TestTorture(t *testing.T) {
 	const seed = 1
 	for _, kind := range kindsHere() {
 		t.Run("kill/"+kind, func(t *testing.T) {
+			if why := untraceable(kind); why != "" {
+				t.Skip("NOT TRIED: " + why)
+			}
 			inWorld(t, kind, bin, func(w *world, r *report) error {
 				list := []string{"load"}
 				if kind == "root" {

@@ -112,6 +112,9 @@ func hostileCmd(ts *testscript.TestScript, neg bool, args []string) {
 				if err == nil {
 					err = w.control(a)
 				}
+				for more := 2; more > 0 && errors.Is(err, errHarmless); more-- { // a busy machine holds the naive up
+					err = w.control(a)
+				}
 				if err != nil {
 					mu.Lock()
 					failed = append(failed, fmt.Sprintf("%s: %v", a.name, err))
@@ -400,6 +403,9 @@ func (w *world) empty(a attack) error {
 	return nil
 }
 
+// errHarmless is what a row is that does somebody naive no harm.
+var errHarmless = errors.New("the control")
+
 // control shows the row to somebody naive, to whom it must do the harm it is there for.
 func (w *world) control(a attack) error {
 	if a.harm == "" {
@@ -428,7 +434,7 @@ func (w *world) control(a attack) error {
 		done.leaked = showed(w.reg, casey, secret, true)
 	}
 	if !strings.Contains(done.String(), a.harm) {
-		return fmt.Errorf("the control: it should have been one that %s, and is one that %q (%v)", a.harm, done, err)
+		return fmt.Errorf("%w: it should have been one that %s, and is one that %q (%v)", errHarmless, a.harm, done, err)
 	}
 	return nil
 }

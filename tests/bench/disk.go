@@ -29,6 +29,8 @@ func (b *bench) settle() error {
 
 // unload gives the memory back that earlier lines have filled with file content, where it may: who has to
 // take pages from others pays for it, and the first round, which does not count, reads again what is used.
+// Not for lines of milliseconds: a program whose file was read anew starts slower than one just written, since
+// the kernel then has it in smaller pieces.
 func (b *bench) unload() error {
 	if err := b.settle(); err != nil || os.Getuid() != 0 {
 		return err

@@ -227,6 +227,9 @@ func lineContext(b *bench) (*Result, error) {
 
 // lineCopy copies the large tree into an image.
 func lineCopy(b *bench) (*Result, error) {
+	if err := b.unload(); err != nil {
+		return nil, err
+	}
 	dir, err := b.tree()
 	if err != nil {
 		return nil, err

@@ -135,6 +135,9 @@ func (b *bench) pull(name string, tars []string) (*Result, error) {
 }
 
 func linePull(b *bench) (*Result, error) {
+	if err := b.unload(); err != nil {
+		return nil, err
+	}
 	file, err := b.debian()
 	if err != nil {
 		return nil, err
@@ -167,6 +170,9 @@ func (b *bench) twenty() ([]string, error) {
 }
 
 func linePull20(b *bench) (*Result, error) {
+	if err := b.unload(); err != nil {
+		return nil, err
+	}
 	tars, err := b.twenty()
 	if err != nil {
 		return nil, err
@@ -231,6 +237,9 @@ func linePresent(b *bench) (*Result, error) {
 
 // lineLoad loads a docker-archive, against unpacking its layers.
 func lineLoad(b *bench) (*Result, error) {
+	if err := b.unload(); err != nil {
+		return nil, err
+	}
 	file, err := b.debian()
 	if err != nil {
 		return nil, err

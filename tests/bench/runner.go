@@ -206,9 +206,6 @@ func (b *bench) contend(r *Result, rounds int, list ...contender) error {
 	series := make([]Series, len(list))
 	cpu, peak := make([]Series, len(list)), make([]Series, len(list))
 	dead := make([]bool, len(list))
-	if err := b.unload(); err != nil {
-		return err
-	}
 	begin := time.Now()
 	for round := -1; round < rounds && (round < 2 || time.Since(begin) < enough()); round++ {
 		for i, c := range list {

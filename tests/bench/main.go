@@ -41,6 +41,7 @@ var lines = []struct {
 	{"flat", "run with 1 to 10,000 layers and containers in the store", lineFlat},
 	{"exec", "exec CONTAINER true", lineExec},
 	{"list", "images and ps -a with 100 entries", lineList},
+	{"present", "pull of an image that is present", linePresent},
 	{"parallel", "50 run --rm at once", lineParallel},
 	{"rebuild", "cached rebuild, 20 instructions, 1,000-file context", lineRebuild},
 	{"steps", "ten small RUN steps, cold", lineSteps},
@@ -50,7 +51,6 @@ var lines = []struct {
 	{"copy", "COPY of 22,700 files, 517 MB, cold", lineCopy},
 	{"pull", "pull of a Debian layer", linePull},
 	{"layers", "pull of 20 layers", linePull20},
-	{"present", "pull of an image that is present", linePresent},
 	{"load", "load of a docker-archive", lineLoad},
 	{"memory", "build of one 2 GB layer", lineMemory},
 }

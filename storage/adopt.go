@@ -197,7 +197,7 @@ func (s *Store) adopt(parent string, t staged) (_ Layer, err error) {
 	if err != nil {
 		return Layer{}, fmt.Errorf("adopting layer %s: %w", short(id), err)
 	}
-	s.unflushed.layers.Store(true)
+	s.newLayers.Store(true)
 	return Layer{ID: id, DiffID: t.diffID, Dir: s.layerDir(id), Links: t.links, Size: t.size}, nil
 }
 

@@ -136,13 +136,18 @@ func (s *Store) record(n newImage) (img Image, err error) {
 		}
 		meta.Size += l.Size
 	}
-	if known, err := s.recorded(id, n); err != nil || known {
-		if err != nil {
-			return Image{}, err
-		}
+	known, err := s.onDisk(id, n)
+	if err != nil {
+		return Image{}, err
+	}
+	if known {
 		return s.Lookup(id)
 	}
-	s.unflushed.records.Store(true)
+	defer func() {
+		if err != nil {
+			s.halfway.Store(true)
+		}
+	}()
 	if err := s.createRecord(lib, id, top, meta, n); err != nil {
 		return Image{}, fmt.Errorf("recording image %s: %w", short(id), err)
 	}
@@ -163,13 +168,13 @@ func (s *Store) record(n newImage) (img Image, err error) {
 	return s.Lookup(id)
 }
 
-// recorded tells whether the record would change nothing: it is there and says all that n does, and is on
+// onDisk tells whether the record would change nothing: it is there and says all that n does, and is on
 // the disk. Whoever wrote it flushed it before its lease ended; who did not, or was killed, has left it.
 // Hence the lease is looked for last, and when there is one, the record is written and flushed again. A
 // rebuild of what has not changed ends here, and waits for no disk.
-func (s *Store) recorded(id string, n newImage) (bool, error) {
+func (s *Store) onDisk(id string, n newImage) (bool, error) {
 	old, err := s.imageRecords([][]byte{[]byte(`"id":"` + id)})
-	return err == nil && len(old) == 1 && old[0].ID == id && old[0].says(n) && !s.unflushed.layers.Load() && s.onlyLease(), err
+	return err == nil && len(old) == 1 && old[0].ID == id && old[0].says(n) && !s.newLayers.Load() && !s.halfway.Load() && s.onlyLease(), err
 }
 
 // createRecord writes record and blobs and marks them whole; or, when the image is there, adds the
@@ -356,12 +361,16 @@ func (s *Store) Tag(image, name string) (err error) {
 
 // tagAs gives a record names that stand for an index, or for the image alone. The caller holds the
 // shared lock.
-func (s *Store) tagAs(r imageRecord, names []string, index digest.Digest) error {
+func (s *Store) tagAs(r imageRecord, names []string, index digest.Digest) (err error) {
 	lib, err := s.library()
 	if err != nil {
 		return err
 	}
-	s.unflushed.records.Store(true)
+	defer func() {
+		if err != nil {
+			s.halfway.Store(true)
+		}
+	}()
 	if m, _ := r.metadata(); index != "" || len(m.Targets) > 0 {
 		err := s.updateMetadata(lib, r.ID, func(m *imageMetadata) {
 			for _, name := range names {

@@ -30,9 +30,8 @@ type Store struct {
 
 	spooled atomic.Int64 // see spool
 
-	// unflushed tells of what this process has written and flush has not flushed: what makes it, or adds to
-	// it, once more may not take it for done.
-	unflushed struct{ layers, records atomic.Bool }
+	newLayers atomic.Bool // put in place since the last flush
+	halfway   atomic.Bool // a record was begun and failed before its flush: nobody may take it for done
 }
 
 // Open opens the store under o.Dir. It reads and writes nothing yet: what is needed is opened when
@@ -51,7 +50,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	end := s.lease.end
-	if s.unflushed.records.Load() {
+	if s.halfway.Load() {
 		end = s.lease.abandon
 	}
 	err := end()
@@ -194,7 +193,7 @@ func (s *Store) alone() (*journal.Lock, error) {
 // flush makes the names of new records survive a power cut: the library flushes the records
 // themselves, but not the directories they are renamed in.
 func (s *Store) flush(imageID string) error {
-	layers, records := s.unflushed.layers.Swap(false), s.unflushed.records.Swap(false)
+	layers := s.newLayers.Swap(false)
 	// An image is there when its layers are.
 	dirs := []string{filepath.Dir(s.layersFile()), filepath.Dir(s.imagesFile())}
 	if imageID != "" {
@@ -202,8 +201,9 @@ func (s *Store) flush(imageID string) error {
 	}
 	for _, dir := range dirs {
 		if err := journal.SyncDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
-			s.unflushed.layers.CompareAndSwap(false, layers)
-			s.unflushed.records.CompareAndSwap(false, records)
+			if layers {
+				s.newLayers.Store(true)
+			}
 			return fmt.Errorf("flushing the store: %w", err)
 		}
 	}

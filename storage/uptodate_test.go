@@ -160,7 +160,7 @@ func TestCommitAgain(t *testing.T) {
 	if commit("another") {
 		t.Error("written although it has the name")
 	}
-	s.unflushed.layers.Store(true)
+	s.newLayers.Store(true)
 	if !commit("base") || commit("base") {
 		t.Error("a layer that was put in place is not flushed with the image, once")
 	}
@@ -175,7 +175,10 @@ func TestCommitAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	// It failed between the record and its flush; the next command takes it for killed, and flushes.
-	s.unflushed.records.Store(true)
+	s.halfway.Store(true)
+	if !commit("base") {
+		t.Error("what failed halfway is taken for done")
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -79,15 +79,10 @@ func (b *bench) base() error {
 	if err != nil {
 		return err
 	}
-	return b.marked("base", func() error {
-		if err := b.imported(file, "base"); err != nil {
-			return err
-		}
-		if b.buildctl.path == "" {
-			return nil
-		}
-		return b.pushAs(b.local("base"), "base")
-	})
+	if err := b.marked("base", func() error { return b.imported(file, "base") }); err != nil || b.buildctl.path == "" {
+		return err
+	}
+	return b.marked("base-pushed", func() error { return b.pushAs(b.local("base"), "base") })
 }
 
 // imported makes an image of a tar in every store.

@@ -29,8 +29,8 @@ func (b *bench) builders(dir string, cached bool, podmanRounds int) ([]contender
 		add("buildah", b.buildah, podmanRounds, b.buildah.building(with("--layers", "-q", "-t", "bench", dir)...)...)
 	}
 	if b.buildctl.path != "" {
-		// Its base comes from the registry: it has no other store than its own.
-		args := append([]string{"build", "--frontend", "dockerfile.v0", "--local", "context=" + dir, "--local", "dockerfile=" + dir, "--opt", "build-arg:BASE=" + b.registry + "/base:latest", "--progress", "plain"}, no...)
+		// Its base comes from the registry: it has no other store than its own. The image gets a name, as the others' do.
+		args := append([]string{"build", "--frontend", "dockerfile.v0", "--local", "context=" + dir, "--local", "dockerfile=" + dir, "--opt", "build-arg:BASE=" + b.registry + "/base:latest", "--output", "type=image,name=bench", "--progress", "plain"}, no...)
 		add("buildkit", b.buildctl, 0, args...)
 	}
 	return list, nil

@@ -219,7 +219,8 @@ func (b *bench) contend(r *Result, rounds int, list ...contender) error {
 				}
 				dead[i] = true
 				series[i].Samples = nil
-				r.Notes = append(r.Notes, fmt.Sprintf("%s could not: %.300v", c.name, err))
+				text := err.Error() // what matters stands at its end
+				r.Notes = append(r.Notes, fmt.Sprintf("%s could not: %s", c.name, text[max(0, len(text)-300):]))
 				continue
 			}
 			if round >= 0 {

@@ -18,7 +18,8 @@ const waitNotice = 2 * time.Second
 
 // tellOfWaits says, once, whom this command has been waiting for when that takes longer than waitNotice:
 // whoever holds a lock may be stopped, and nobody would know. It looks at the kernel's list, so that
-// every lock counts, also those of libraries. It ends with unwatch.
+// every lock counts, also those of libraries; not often, since there may be a hundred that wait, and the
+// list is of all of them. It ends with unwatch.
 func (c *call) tellOfWaits() {
 	if c.unwatch != nil {
 		return
@@ -26,21 +27,21 @@ func (c *call) tellOfWaits() {
 	stop := make(chan struct{})
 	c.unwatch = func() { close(stop) }
 	go func() {
-		tick := time.NewTicker(waitNotice / 4)
+		tick := time.NewTicker(waitNotice / 2)
 		defer tick.Stop()
 		var since time.Time
 		var last blocked
+		var locks bytes.Buffer
 		for {
 			select {
 			case <-stop:
 				return
 			case <-tick.C:
 			}
-			locks, err := os.ReadFile("/proc/locks")
-			if err != nil {
+			if err := readLocks(&locks); err != nil {
 				return
 			}
-			b, waits := blockedOn(string(locks), os.Getpid())
+			b, waits := blockedOn(locks.String(), os.Getpid())
 			switch {
 			case !waits || b != last:
 				since, last = time.Now(), b
@@ -50,6 +51,18 @@ func (c *call) tellOfWaits() {
 			}
 		}
 	}()
+}
+
+func readLocks(into *bytes.Buffer) error {
+	f, err := os.Open("/proc/locks")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	into.Reset()
+	into.Grow(16 << 10) // the kernel gives a page at a time
+	_, err = into.ReadFrom(f)
+	return err
 }
 
 // endWatch ends tellOfWaits.

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -72,7 +73,7 @@ func (s *Store) tarOptions(links ownership.Links, epoch *time.Time) layer.TarOpt
 func (s *Store) WriteTar(w io.Writer, dir string, links ownership.Links, shift idmap.Shift) error {
 	o := s.tarOptions(links, nil)
 	o.Shift = shift
-	return layer.WriteTar(w, dir, o)
+	return writeTar(w, dir, o)
 }
 
 // Export writes a mounted root filesystem as a plain tar without the paths to leave. shift is that of the
@@ -80,7 +81,15 @@ func (s *Store) WriteTar(w io.Writer, dir string, links ownership.Links, shift i
 func (s *Store) Export(w io.Writer, dir string, links ownership.Links, shift idmap.Shift, leave map[string]bool) error {
 	o := s.tarOptions(links, nil)
 	o.Whole, o.Leave, o.Shift = true, leave, shift
-	return layer.WriteTar(w, dir, o)
+	return writeTar(w, dir, o)
+}
+
+func writeTar(w io.Writer, dir string, o layer.TarOptions) error {
+	buffered := bufio.NewWriterSize(w, 256<<10)
+	if err := layer.WriteTar(buffered, dir, o); err != nil {
+		return err
+	}
+	return buffered.Flush()
 }
 
 // AdoptOptions guide Adopt.

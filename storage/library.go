@@ -164,7 +164,7 @@ func (s *Store) tmpDir() string    { return filepath.Join(s.opts.Dir, "tmp") }
 
 // shared keeps layers from being removed while it is held.
 func (s *Store) shared() (*journal.Lock, error) {
-	l, err := journal.TakeLock(s.lockFile(), false)
+	l, err := journal.TakeShared(s.lockFile())
 	if err != nil {
 		return nil, fmt.Errorf("locking store: %w", err)
 	}
@@ -183,7 +183,7 @@ func (s *Store) exclusive() (*journal.Lock, error) {
 
 // alone is exclusive for who does not write.
 func (s *Store) alone() (*journal.Lock, error) {
-	l, err := journal.TakeLock(s.lockFile(), true)
+	l, err := journal.TakeExclusive(s.lockFile())
 	if err != nil {
 		return nil, fmt.Errorf("locking store: %w", err)
 	}

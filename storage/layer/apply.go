@@ -62,7 +62,15 @@ func Apply(r io.Reader, dir string, o ApplyOptions) (Applied, error) {
 	root.implied = u.imply
 	u.src = &source{r: bufio.NewReaderSize(r, 128<<10), split: o.Split, raw: true}
 	u.tr = tar.NewReader(u.src)
-	if err := u.all(); err != nil {
+	u.to = newConveyor((&writing{u: u}).section)
+	err = u.all()
+	if werr := u.to.end(); werr != nil {
+		err = werr // it came first
+	}
+	if err == nil {
+		err = u.setDirTimes()
+	}
+	if err != nil {
 		return Applied{}, err
 	}
 	for _, rel := range u.impliedOrder {
@@ -96,6 +104,7 @@ type unpacking struct {
 	root    *root
 	src     *source
 	tr      *tar.Reader
+	to      *conveyor[section]
 	buf     []byte
 	applied Applied
 	// described holds the directories that are not described yet as false.
@@ -128,7 +137,7 @@ func (u *unpacking) all() error {
 			return fmt.Errorf("reading the layer: %w", err)
 		}
 		if err := u.entry(hdr); err != nil {
-			return fmt.Errorf("unpacking %q: %w", printable(hdr.Name), err)
+			return unpackError(hdr, err)
 		}
 	}
 	// What follows the end mark belongs to the layer's digest.
@@ -140,7 +149,14 @@ func (u *unpacking) all() error {
 			return fmt.Errorf("keeping the layer's headers: %w", err)
 		}
 	}
-	return u.setDirTimes()
+	return nil
+}
+
+func unpackError(hdr *tar.Header, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("unpacking %q: %w", printable(hdr.Name), err)
 }
 
 // printable keeps hostile names out of messages: bounded, the rest is %q's matter.
@@ -306,7 +322,7 @@ func (u *unpacking) directory(f file, covered bool) error {
 		return err
 	}
 	if covered {
-		if err := u.setXattr(f, opaqueXattr(u.o.Userxattr), []byte("y")); err != nil {
+		if err := u.setXattr(f, -1, opaqueXattr(u.o.Userxattr), []byte("y")); err != nil {
 			return err
 		}
 	}

@@ -15,62 +15,90 @@ import (
 	"github.com/dhow-containers/dhow/storage/tree"
 )
 
+// regular makes a regular file. Its content, owner, xattrs and times come by way of the conveyor to its
+// descriptor: whatever becomes of its name meanwhile, they are this file's.
 func (u *unpacking) regular(f file) error {
 	// With its mode from the start, most files need no call to change it.
 	fd, err := unix.Openat(f.at, f.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, f.attr.Mode&0o777)
 	if err != nil {
 		return err
 	}
-	if isSparse(f.hdr) {
+	f.attr.Mode |= unix.S_IFREG
+	s := section{f: &f, fd: fd}
+	switch {
+	case isSparse(f.hdr):
 		err = u.sparse(fd, f.hdr)
-	} else {
-		err = u.content(fd, f.hdr)
+	case f.hdr.Size > 0:
+		err = u.content(&s)
 	}
-	if err == nil {
-		f.attr.Mode |= unix.S_IFREG
-		err = u.finish(f, fd)
+	if s.last {
+		return err
 	}
-	if cerr := unix.Close(fd); cerr != unix.EINTR { // the descriptor is gone, see close(2)
-		err = errors.Join(err, cerr)
-	}
-	return err
+	s.last, s.failed = true, err != nil
+	return errors.Join(err, u.to.put(s, 0))
 }
 
-// content copies the content of a file, which the splitter leaves out.
-func (u *unpacking) content(fd int, hdr *tar.Header) error {
-	if hdr.Size == 0 {
-		return nil
+// section is some content of a file that is open.
+type section struct {
+	f      *file
+	fd     int
+	last   bool // nothing follows
+	failed bool // nor is this of use
+}
+
+// writing does what is left to do to the files that Apply has made. After an error it only closes them.
+type writing struct {
+	u   *unpacking
+	err error
+}
+
+func (w *writing) section(s section, content []byte) error {
+	if w.err == nil && !s.failed {
+		w.err = write(s.fd, content, -1)
+		if w.err == nil && s.last {
+			w.err = w.u.finish(*s.f, s.fd)
+		}
 	}
+	if s.last {
+		if err := unix.Close(s.fd); err != unix.EINTR { // the descriptor is gone, see close(2)
+			w.err = errors.Join(w.err, err)
+		}
+	}
+	return unpackError(s.f.hdr, w.err)
+}
+
+// content hands on the content of a file, which the splitter leaves out, unless it fails.
+func (u *unpacking) content(s *section) error {
+	hdr := s.f.hdr
 	var sum io.Writer
 	if u.o.Split != nil {
 		sum = u.o.Split.Content()
 	}
 	u.src.raw = false
 	defer func() { u.src.raw = true }()
-	var size int64
-	for {
-		n, err := u.tr.Read(u.buf)
-		if n > 0 {
-			if werr := write(fd, u.buf[:n], -1); werr != nil {
-				return werr
-			}
-			if sum != nil {
-				_, _ = sum.Write(u.buf[:n]) // a checksum: never fails
-			}
-			size += int64(n)
-		}
-		if err == io.EOF {
-			break
-		}
+	for left := hdr.Size; left > 0; {
+		room, err := u.to.room(left)
 		if err != nil {
 			return err
 		}
-	}
-	if size != hdr.Size {
-		return io.ErrUnexpectedEOF
+		n, err := io.ReadFull(u.tr, room)
+		if err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		if sum != nil {
+			_, _ = sum.Write(room) // a checksum: never fails
+		}
+		left -= int64(n)
+		s.last = left == 0
+		if err := u.to.put(*s, n); err != nil {
+			return err
+		}
 	}
 	if u.o.Split != nil {
-		return u.o.Split.End(hdr.Name, size)
+		return u.o.Split.End(hdr.Name, hdr.Size)
 	}
 	return nil
 }
@@ -167,7 +195,7 @@ func (u *unpacking) finish(f file, open int) error {
 			}
 			data = tree.PortableCapability(data)
 		}
-		if err := u.setXattr(f, name, data); err != nil {
+		if err := u.setXattr(f, open, name, data); err != nil {
 			return err
 		}
 	}
@@ -176,15 +204,23 @@ func (u *unpacking) finish(f file, open int) error {
 		u.dirTimes = append(u.dirTimes, dirTime{f.rel, f.hdr.ModTime})
 		return nil
 	}
+	if open >= 0 {
+		ts := timespec(f.hdr.ModTime)
+		return unix.UtimesNanoAt(open, "", []unix.Timespec{ts, ts}, unix.AT_EMPTY_PATH)
+	}
 	return setTime(f.at, f.name, f.hdr.ModTime)
 }
 
-func (u *unpacking) setXattr(f file, name string, value []byte) error {
+// setXattr sets an xattr of a file that is open, or that f names when open is -1.
+func (u *unpacking) setXattr(f file, open int, name string, value []byte) error {
 	p := "/proc/self/fd/" + strconv.Itoa(f.at) + "/" + f.name
 	var err error
-	if f.name == "" {
+	switch {
+	case open >= 0:
+		err = unix.Fsetxattr(open, name, value, 0)
+	case f.name == "":
 		err = unix.Setxattr(p+".", name, value, 0)
-	} else {
+	default:
 		err = unix.Lsetxattr(p, name, value, 0)
 	}
 	// user.* exists on files and directories only, and not on every filesystem.

@@ -51,7 +51,7 @@ func (u *unpacking) opaque(marker string) error {
 		u.applied.OpaqueRoot = true
 		return nil
 	}
-	return u.setXattr(file{at: at, rel: path.Dir(marker)}, opaqueXattr(u.o.Userxattr), []byte("y"))
+	return u.setXattr(file{at: at, rel: path.Dir(marker)}, -1, opaqueXattr(u.o.Userxattr), []byte("y"))
 }
 
 // hide puts a whiteout at rel. A file of the same layer is not hidden by it, whatever the order of
@@ -76,7 +76,7 @@ func (u *unpacking) hide(rel string) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return nil
 	}
-	err = u.setXattr(file{at: at, name: name, rel: rel}, opaqueXattr(u.o.Userxattr), []byte("y"))
+	err = u.setXattr(file{at: at, name: name, rel: rel}, -1, opaqueXattr(u.o.Userxattr), []byte("y"))
 	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}

@@ -2,7 +2,6 @@ package layer
 
 import (
 	"archive/tar"
-	"bufio"
 	"fmt"
 	"io"
 	"time"
@@ -37,7 +36,7 @@ type TarOptions struct {
 	Leave map[string]bool
 }
 
-// WriteTar writes the tree at dir as a layer tar.
+// WriteTar writes the tree at dir as a layer tar, in small pieces: w should be buffered.
 //
 // Entries come in the byte order of their names, parents first. Headers hold what both docker and
 // BuildKit keep: name, type, mode, numeric owner, size, modification time in whole seconds, link
@@ -47,59 +46,34 @@ type TarOptions struct {
 // left out (tar has none). Extended attributes: see the package comment; capabilities are written in
 // the form that is not bound to a host.
 func WriteTar(w io.Writer, dir string, o TarOptions) error {
+	out := newComposing(w, o.Split)
 	p := &packing{
 		o:     o,
 		owner: ownership.Tree{Native: o.Native, Userns: o.Userns, Links: o.Links, Shift: o.Shift},
 		names: map[inode]string{},
-		buf:   make([]byte, copyBuffer),
+		to:    newConveyor(out.part),
 	}
-	p.out = &sink{w: bufio.NewWriterSize(w, copyBuffer), split: o.Split}
-	p.tw = tar.NewWriter(p.out)
-	if err := tree.Walk(dir, p.entry); err != nil {
-		return fmt.Errorf("writing the layer tar: %w", err)
+	err := tree.Walk(dir, p.entry)
+	if werr := p.to.end(); werr != nil {
+		err = werr // it came first
 	}
-	if err := p.tw.Close(); err != nil {
-		return fmt.Errorf("writing the layer tar: %w", err)
+	if err == nil {
+		err = out.end()
 	}
-	if o.Split != nil {
-		if err := o.Split.Flush(); err != nil {
-			return fmt.Errorf("writing the layer tar: %w", err)
-		}
-	}
-	if err := p.out.w.Flush(); err != nil {
+	if err != nil {
 		return fmt.Errorf("writing the layer tar: %w", err)
 	}
 	return nil
 }
 
-// sink passes the tar on, and what is not content to the splitter too.
-type sink struct {
-	w       *bufio.Writer
-	split   *Splitter
-	content io.Writer // not nil while content is written
-}
-
-func (s *sink) Write(b []byte) (int, error) {
-	if s.split != nil {
-		if s.content != nil {
-			_, _ = s.content.Write(b) // a checksum: never fails
-		} else if err := s.split.Raw(b); err != nil {
-			return 0, err
-		}
-	}
-	return s.w.Write(b)
-}
-
 type inode struct{ dev, ino uint64 }
 
-// packing is one WriteTar.
+// packing reads the tree of one WriteTar.
 type packing struct {
 	o     TarOptions
 	owner ownership.Tree
-	out   *sink
-	tw    *tar.Writer
+	to    *conveyor[part]
 	names map[inode]string // first names of files with several
-	buf   []byte
 }
 
 func (p *packing) entry(e *tree.Entry) error {
@@ -143,7 +117,7 @@ func (p *packing) entry(e *tree.Entry) error {
 		return nil // a socket
 	}
 	if p.again(e, hdr) {
-		return p.header(e, hdr)
+		return p.header(hdr)
 	}
 	return p.described(e, hdr)
 }
@@ -174,18 +148,18 @@ func (p *packing) directory(e *tree.Entry, hdr *tar.Header, a ownership.Attr) er
 	if err != nil || !ok || string(value) != "y" {
 		return err
 	}
-	return p.header(e, &tar.Header{Typeflag: tar.TypeReg, Name: hdr.Name + opaqueMarker, ModTime: time.Unix(0, 0)})
+	return p.header(&tar.Header{Typeflag: tar.TypeReg, Name: hdr.Name + opaqueMarker, ModTime: time.Unix(0, 0)})
 }
 
 func (p *packing) whiteout(e *tree.Entry) error {
 	dir, base := e.Rel[:len(e.Rel)-len(e.Name)], e.Name
-	return p.header(e, &tar.Header{Typeflag: tar.TypeReg, Name: dir + whiteoutPrefix + base, ModTime: time.Unix(0, 0)})
+	return p.header(&tar.Header{Typeflag: tar.TypeReg, Name: dir + whiteoutPrefix + base, ModTime: time.Unix(0, 0)})
 }
 
 func (p *packing) regular(e *tree.Entry, hdr *tar.Header) error {
 	hdr.Typeflag = tar.TypeReg
 	if p.again(e, hdr) {
-		return p.header(e, hdr)
+		return p.header(hdr)
 	}
 	hdr.Size = e.Stat.Size
 	if hdr.Size == 0 {
@@ -203,25 +177,21 @@ func (p *packing) regular(e *tree.Entry, hdr *tar.Header) error {
 	if err := p.named(e, hdr, names); err != nil {
 		return err
 	}
-	if p.o.Split != nil {
-		p.out.content = p.o.Split.Content()
-	}
-	err = p.content(in, hdr.Size)
-	p.out.content = nil
-	if err != nil {
+	if err := p.content(in, hdr.Size); err != nil {
 		return fmt.Errorf("%q: %w", e.Rel, err)
-	}
-	if p.o.Split != nil {
-		return p.o.Split.End(hdr.Name, hdr.Size)
 	}
 	return nil
 }
 
-// content copies the first size bytes: a file that grows must not spoil the tar, one that shrinks is an
+// content hands on the first size bytes: a file that grows must not spoil the tar, one that shrinks is an
 // error.
 func (p *packing) content(in int, size int64) error {
 	for size > 0 {
-		n, err := unix.Read(in, p.buf[:min(size, int64(len(p.buf)))])
+		room, err := p.to.room(size)
+		if err != nil {
+			return err
+		}
+		n, err := unix.Read(in, room)
 		if err == unix.EINTR {
 			continue
 		}
@@ -231,13 +201,15 @@ func (p *packing) content(in int, size int64) error {
 		if n == 0 {
 			return tree.ErrShort
 		}
-		if _, err := p.tw.Write(p.buf[:n]); err != nil {
+		size -= int64(n)
+		if err := p.to.put(part{last: size == 0}, n); err != nil {
 			return err
 		}
-		size -= int64(n)
 	}
 	return nil
 }
+
+func (p *packing) header(hdr *tar.Header) error { return p.to.put(part{hdr: hdr}, 0) }
 
 // again makes hdr a hard link when the file was written under another name.
 func (p *packing) again(e *tree.Entry, hdr *tar.Header) bool {
@@ -259,7 +231,7 @@ func (p *packing) again(e *tree.Entry, hdr *tar.Header) bool {
 // described writes a header with the file's xattrs.
 func (p *packing) described(e *tree.Entry, hdr *tar.Header) error {
 	if t := e.Stat.Mode & unix.S_IFMT; t != unix.S_IFREG && t != unix.S_IFDIR {
-		return p.header(e, hdr)
+		return p.header(hdr)
 	}
 	names, err := e.Xattrs()
 	if err != nil {
@@ -289,12 +261,5 @@ func (p *packing) named(e *tree.Entry, hdr *tar.Header, names []string) error {
 		}
 		hdr.PAXRecords[paxXattrPrefix+name] = string(value)
 	}
-	return p.header(e, hdr)
-}
-
-func (p *packing) header(e *tree.Entry, hdr *tar.Header) error {
-	if err := p.tw.WriteHeader(hdr); err != nil {
-		return fmt.Errorf("%q: %w", e.Rel, err)
-	}
-	return nil
+	return p.header(hdr)
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"strings"
 	"sync"
-	"time"
 )
 
 // ErrFlood is what a registry is that answers without end.
@@ -17,7 +17,9 @@ var ErrFlood = errors.New("the registry's answer does not end")
 // floodBytes is what the library may hold of what registries say: manifests of 4 MB, tokens, tags.
 const floodBytes = 32 << 20
 
-const floodEvery = 10 * time.Millisecond
+// The heap grows to several times what is in use before it is collected, and looked at. When it holds
+// suspiciousBytes more than it did, it is collected as soon as it has grown by suspiciousPercent.
+const suspiciousBytes, suspiciousPercent = floodBytes / 4, 50
 
 // transfer is what a context of Bounded carries.
 type transfer struct{ asked pause }
@@ -36,30 +38,62 @@ func transferOf(ctx context.Context) *transfer {
 // them before anybody sees its client.
 //
 // Only what the library reads whole is counted. Layers on their way, which may take far more, are none of it.
+//
+// It costs nothing while nothing is read: no flood comes without collections, and it looks after each.
 func Bounded(ctx context.Context) (_ context.Context, stop func()) {
 	profiled()
 	ctx, cancel := context.WithCancelCause(ctx)
+	begin := heap()
 	go func() {
-		tick := time.NewTicker(floodEvery)
-		defer tick.Stop()
-		// Counting takes a collection, and there is nothing to count while the heap is small.
-		for next := uint64(math.MaxUint64); ; {
-			now := heap()
-			if next = min(next, now+floodBytes); now >= next {
-				if held() > floodBytes {
-					cancel(ErrFlood)
-					return
-				}
-				next = heap() + floodBytes
+		collected := collections(ctx)
+		was := 0 // the percentage before there was suspicion
+		defer func() {
+			if was != 0 {
+				debug.SetGCPercent(was)
 			}
+		}()
+		for least, counted := begin, uint64(0); ; {
 			select {
 			case <-ctx.Done():
 				return
-			case <-tick.C:
+			case <-collected:
 			}
+			now := heap()
+			least = min(least, now)
+			if was == 0 && now >= least+suspiciousBytes {
+				was = debug.SetGCPercent(suspiciousPercent)
+			}
+			// Counting takes a collection of its own.
+			if now < max(least, counted)+floodBytes {
+				continue
+			}
+			if held() > floodBytes {
+				cancel(ErrFlood)
+				return
+			}
+			counted = heap()
 		}
 	}()
 	return context.WithValue(ctx, transferKey{}, &transfer{}), func() { cancel(nil) }
+}
+
+// collections gives a signal after each collection of the heap, until the context ends.
+func collections(ctx context.Context) <-chan struct{} {
+	signal := make(chan struct{}, 1)
+	var arm func()
+	arm = func() {
+		runtime.AddCleanup(new([64]byte), func(struct{}) {
+			select {
+			case signal <- struct{}{}:
+			default:
+			}
+			if ctx.Err() == nil {
+				arm()
+			}
+		}, struct{}{})
+	}
+	arm()
+	return signal
 }
 
 func heap() uint64 {

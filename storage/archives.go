@@ -278,7 +278,7 @@ func (s *Store) LoadDir(ctx context.Context, dir, platform string, p progress.Fu
 func (s *Store) loadAll(ctx context.Context, in *archive.Reader, sys *types.SystemContext, platform string, p progress.Func) (loaded []Loaded, err error) {
 	defer func() { err = errors.Join(err, in.Close()) }()
 	for _, item := range in.Images() {
-		img, err := s.loadOne(ctx, item, sys, platform, p)
+		img, err := s.loadOne(ctx, item, in.InPlace, sys, platform, p)
 		if err != nil {
 			return loaded, fmt.Errorf("loading: %w", explainTransfer(ctx, err))
 		}
@@ -288,7 +288,7 @@ func (s *Store) loadAll(ctx context.Context, in *archive.Reader, sys *types.Syst
 	return loaded, nil
 }
 
-func (s *Store) loadOne(ctx context.Context, item archive.Image, sys *types.SystemContext, platform string, p progress.Func) (Image, error) {
+func (s *Store) loadOne(ctx context.Context, item archive.Image, inPlace bool, sys *types.SystemContext, platform string, p progress.Func) (Image, error) {
 	if platform == "" {
 		if img, ok, err := s.loadIndex(ctx, item.Ref, item.Names, sys, p); ok || err != nil {
 			return img, err
@@ -299,12 +299,16 @@ func (s *Store) loadOne(ctx context.Context, item archive.Image, sys *types.Syst
 		return Image{}, err
 	}
 	defer policy.Destroy()
-	to := &target{local: local{name: "archive"}, s: s, names: item.Names, platform: platform}
+	to := &target{local: local{name: "archive"}, s: s, names: item.Names, platform: platform, ahead: inPlace}
 	report := newReporter(p, "loading")
+	// The library notes which registries have a blob. Of an archive there is nothing to note, and to make its database
+	// takes as long as unpacking a small image; where it can not have one, it does without.
+	without := *sys
+	without.BlobInfoCacheDir = os.DevNull
 	_, err = copy.Image(ctx, policy, to, item.Ref, &copy.Options{
 		RemoveSignatures: true,
 		SourceCtx:        sys,
-		DestinationCtx:   sys,
+		DestinationCtx:   &without,
 		Progress:         report.events(),
 		ProgressInterval: report.interval(),
 	})
@@ -332,7 +336,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (img I
 	if _, err := s.library(); err != nil {
 		return Image{}, err
 	}
-	t, _, err := s.stage(ctx, r, "")
+	t, _, err := s.stage(ctx, s.flushingAhead(r), "")
 	if err != nil {
 		return Image{}, fmt.Errorf("importing: %w", explainTransfer(ctx, err))
 	}

@@ -31,6 +31,7 @@ type target struct {
 	index   digest.Digest
 	digests []string
 	result  Image // filled by Commit
+	ahead   bool  // nothing but layers is written meanwhile: see flushingAhead
 }
 
 func (t *target) NewImageDestination(context.Context, *types.SystemContext) (types.ImageDestination, error) {
@@ -89,6 +90,9 @@ const maxConfigBytes = 4 << 20
 func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.BlobInfo, cache types.BlobInfoCache, isConfig bool) (types.BlobInfo, error) {
 	if isConfig {
 		return d.putConfig(stream)
+	}
+	if d.target.ahead {
+		stream = d.target.s.flushingAhead(stream)
 	}
 	t, in, err := d.target.s.stage(ctx, stream, info.Digest)
 	if err != nil {

@@ -30,6 +30,8 @@ type Store struct {
 
 	spooled atomic.Int64 // see spool
 
+	ahead ahead
+
 	newLayers atomic.Bool // put in place since the last flush
 	halfway   atomic.Bool // a record was begun and failed before its flush: nobody may take it for done
 }

@@ -157,6 +157,8 @@ type Image struct {
 type Reader struct {
 	images []Image
 	docker *dockerarchive.Reader
+	// InPlace tells that it is read where the user has it: nothing of it was copied.
+	InPlace bool
 }
 
 // NewReader spools the stream into dir and reads what images it has.
@@ -230,7 +232,11 @@ func readFile(sys *types.SystemContext, file, dir string, spooled bool) (*Reader
 	if err != nil {
 		return nil, fmt.Errorf("reading the archive: %w", err)
 	}
-	return readDocker(sys, plain)
+	r, err := readDocker(sys, plain)
+	if r != nil {
+		r.InPlace = !spooled && plain == file
+	}
+	return r, err
 }
 
 // NewDirReader reads what images a directory has: an OCI layout, or the blobs of one image.

@@ -1,0 +1,57 @@
+package storage
+
+import (
+	"io"
+	"sync"
+
+	"github.com/dhow-containers/dhow/storage/journal"
+)
+
+// ahead flushes the filesystem of the store while layers are unpacked, so that the disk is not idle until the
+// end and all that waits for it then.
+type ahead struct {
+	flushing sync.Mutex // held while it is flushed
+	err      error      // the first; the kernel tells each failure once, and no flush that comes later
+}
+
+// aheadBytes are worth a flush.
+const aheadBytes = 16 << 20
+
+// flushingAhead flushes what r gives, by and by, while it is unpacked. It is not for who keeps something else
+// on that filesystem that is to be gone before the end, as the compressed bytes of a pull are.
+func (s *Store) flushingAhead(r io.Reader) io.Reader { return &aheadReader{s: s, r: r} }
+
+type aheadReader struct {
+	s *Store
+	r io.Reader
+	n int // bytes since the last flush
+}
+
+func (a *aheadReader) Read(p []byte) (int, error) {
+	n, err := a.r.Read(p)
+	if a.n += n; a.n >= aheadBytes {
+		a.n = 0
+		a.s.ahead.flush(a.s.tmpDir())
+	}
+	return n, err
+}
+
+// flush begins a flush, unless one is under way.
+func (a *ahead) flush(dir string) {
+	if !a.flushing.TryLock() {
+		return
+	}
+	go func() {
+		defer a.flushing.Unlock()
+		if err := journal.SyncFilesystem(dir); err != nil && a.err == nil {
+			a.err = err
+		}
+	}()
+}
+
+// failure waits for the flush that is under way, and tells of the first that failed.
+func (a *ahead) failure() error {
+	a.flushing.Lock()
+	defer a.flushing.Unlock()
+	return a.err
+}

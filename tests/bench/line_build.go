@@ -287,6 +287,9 @@ func lineCopy(b *bench) (*Result, error) {
 	// One changed file.
 	n := 0
 	changed := contender{name: "dhow, one changed file", peer: b.dhow, args: append(append([]string{"build"}, with...), "-q", "-t", "bigcopy", dir), before: func() error {
+		if err := b.settle(); err != nil { // what the round before left is none of this one's
+			return err
+		}
 		n++
 		return os.WriteFile(dir+"/changed", fmt.Appendf(nil, "change %d %d\n", n, os.Getpid()), 0o644)
 	}}

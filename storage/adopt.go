@@ -181,9 +181,6 @@ func (s *Store) adopt(parent string, t staged) (_ Layer, err error) {
 	if err := s.inherit(parent, &t); err != nil {
 		return Layer{}, fmt.Errorf("adopting layer %s: %w", short(id), err)
 	}
-	if err := s.ahead.failure(); err != nil {
-		return Layer{}, fmt.Errorf("adopting layer %s: %w", short(id), err)
-	}
 	st, err := os.Stat(t.dir)
 	if err != nil {
 		return Layer{}, fmt.Errorf("adopting layer %s: %w", short(id), err)

@@ -11,7 +11,6 @@ import (
 // end and all that waits for it then.
 type ahead struct {
 	flushing sync.Mutex // held while it is flushed
-	err      error      // the first; the kernel tells each failure once, and no flush that comes later
 }
 
 // aheadBytes are worth a flush.
@@ -36,22 +35,14 @@ func (a *aheadReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// flush begins a flush, unless one is under way.
+// flush begins a flush, unless one is under way. What fails here fails again for the lease, at the end: see
+// Store.flush.
 func (a *ahead) flush(dir string) {
 	if !a.flushing.TryLock() {
 		return
 	}
 	go func() {
 		defer a.flushing.Unlock()
-		if err := journal.SyncFilesystem(dir); err != nil && a.err == nil {
-			a.err = err
-		}
+		_ = journal.SyncFilesystem(dir)
 	}()
-}
-
-// failure waits for the flush that is under way, and tells of the first that failed.
-func (a *ahead) failure() error {
-	a.flushing.Lock()
-	defer a.flushing.Unlock()
-	return a.err
 }

@@ -301,14 +301,16 @@ func (s *Store) loadOne(ctx context.Context, item archive.Image, inPlace bool, s
 	defer policy.Destroy()
 	to := &target{local: local{name: "archive"}, s: s, names: item.Names, platform: platform, ahead: inPlace}
 	report := newReporter(p, "loading")
-	// The library notes which registries have a blob. Of an archive there is nothing to note, and to make its database
-	// takes as long as unpacking a small image; where it can not have one, it does without.
-	without := *sys
-	without.BlobInfoCacheDir = os.DevNull
+	into := *sys
+	if inPlace {
+		// The library notes what blobs contain. Of an archive that is not compressed there is nothing to note, and to
+		// make its database takes as long as to unpack a small image. Where a file is in its way, it does without.
+		into.BlobInfoCacheDir = s.lockFile()
+	}
 	_, err = copy.Image(ctx, policy, to, item.Ref, &copy.Options{
 		RemoveSignatures: true,
 		SourceCtx:        sys,
-		DestinationCtx:   &without,
+		DestinationCtx:   &into,
 		Progress:         report.events(),
 		ProgressInterval: report.interval(),
 	})

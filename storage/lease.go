@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dhow-containers/dhow/storage/journal"
 )
 
@@ -19,6 +21,9 @@ type lease struct {
 	path  string
 	tmp   string
 	named map[string]bool
+	// disk is open since before anything was written: a failure to write it is told to everybody once who
+	// had the filesystem open then, but to one of those who opened it later (syncfs(2), Linux 5.8).
+	disk *os.File
 }
 
 func (s *Store) newLease() (*lease, error) {
@@ -41,13 +46,23 @@ func (s *Store) newLease() (*lease, error) {
 		_ = l.end()
 		return nil, fmt.Errorf("making a lease: %w", err)
 	}
+	if l.disk, err = os.Open(l.tmp); err != nil {
+		_ = l.end()
+		return nil, fmt.Errorf("making a lease: %w", err)
+	}
 	return l, nil
 }
+
+// sync flushes the filesystem, and tells when something could not be written since the lease was made.
+func (l *lease) sync() error { return unix.Syncfs(int(l.disk.Fd())) }
 
 // end gives the lease back.
 func (l *lease) end() error {
 	if l == nil {
 		return nil
+	}
+	if l.disk != nil { // a dead one has none
+		l.disk.Close()
 	}
 	err := os.RemoveAll(l.tmp)
 	if rerr := os.Remove(l.path); err == nil {
@@ -63,6 +78,9 @@ func (l *lease) end() error {
 func (l *lease) abandon() error {
 	if l == nil {
 		return nil
+	}
+	if l.disk != nil {
+		l.disk.Close()
 	}
 	return errors.Join(os.RemoveAll(l.tmp), l.lock.Unlock())
 }
@@ -89,6 +107,13 @@ func (s *Store) keep(layerIDs ...string) error {
 		return fmt.Errorf("keeping layers: %w", err)
 	}
 	return nil
+}
+
+// held is the lease of this process, or nil.
+func (s *Store) held() *lease {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease
 }
 
 func (s *Store) ensureLease() (err error) {

@@ -193,9 +193,17 @@ func (s *Store) alone() (*journal.Lock, error) {
 }
 
 // flush makes the names of new records survive a power cut: the library flushes the records
-// themselves, but not the directories they are renamed in.
+// themselves, but not the directories they are renamed in. With new layers it flushes all, and tells when
+// something of them could not be written: the library asks too late for what others have been told.
 func (s *Store) flush(imageID string) error {
 	layers := s.newLayers.Swap(false)
+	if l := s.held(); layers && l != nil {
+		if err := l.sync(); err != nil {
+			s.newLayers.Store(true)
+			return fmt.Errorf("flushing the store: %w", err)
+		}
+		return nil
+	}
 	// An image is there when its layers are.
 	dirs := []string{filepath.Dir(s.layersFile()), filepath.Dir(s.imagesFile())}
 	if imageID != "" {

@@ -2,23 +2,38 @@ package journal
 
 import (
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// courtesy is how long somebody who waits for an exclusive lock is let pass. After that he waits for a holder
-// that is stopped, or that waits for those he keeps: the others go on.
+// courtesy is how long somebody who waits for an exclusive lock is let pass, from when he came, and how long
+// somebody who comes to share it lets others pass, all in all. After that he waits for a holder that is
+// stopped, or that waits for those he keeps; or there is one of them after the other.
 const courtesy = 3 * time.Second
 
 // TakeShared and TakeExclusive are TakeLock for a lock that is shared often and for moments: flock(2) gives it
 // to whoever shares as long as somebody does, and who wants it alone could wait for ever. So he says that he
-// waits, by the lock of another file, and those who come to share later let him pass, for courtesy from then.
+// waits, by holding another file, and those who come to share it let him pass for a while. Who shares it already
+// does not: he may be the one that is waited for.
 func TakeShared(path string) (*Lock, error) {
-	for wait := time.Millisecond; somebodyWaits(turnOf(path)); wait = min(2*wait, 20*time.Millisecond) {
+	if !sharers.have(path) {
+		letPass(path)
+	}
+	l, err := take(path, false, 0)
+	if err == nil {
+		sharers.add(path, 1)
+		l.ended = func() { sharers.add(path, -1) }
+	}
+	return l, err
+}
+
+func letPass(path string) {
+	until := time.Now().Add(courtesy)
+	for wait := time.Millisecond; somebodyWaits(turnOf(path)) && time.Now().Before(until); wait = min(2*wait, 20*time.Millisecond) {
 		time.Sleep(wait)
 	}
-	return take(path, false, 0)
 }
 
 // TakeExclusive is for TakeShared.
@@ -26,11 +41,17 @@ func TakeExclusive(path string) (*Lock, error) {
 	if l, err := take(path, true, unix.LOCK_NB); l != nil || err != nil {
 		return l, err
 	}
-	// Without a turn, where there is no room for its file, it only takes longer.
-	if turn, err := take(turnOf(path), true, 0); err == nil {
-		defer turn.Unlock()
-		// Now the others can see that somebody waits, and since when.
-		_ = unix.Futimes(int(turn.file.Fd()), nil)
+	// It only takes longer without: where there is no room for the file, or somebody is stopped who looks at it.
+	for end := time.Now().Add(courtesy / 10); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		turn, err := take(turnOf(path), false, unix.LOCK_NB)
+		if err != nil {
+			break
+		}
+		if turn != nil {
+			defer turn.Unlock()
+			_ = unix.Futimes(int(turn.file.Fd()), nil) // since when
+			break
+		}
 	}
 	return take(path, true, 0)
 }
@@ -44,7 +65,8 @@ func somebodyWaits(turn string) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	if flock(fd, unix.LOCK_SH|unix.LOCK_NB) != unix.EWOULDBLOCK {
+	// Who waits shares it with others who do. Another one who only looks is met for a moment.
+	if flock(fd, unix.LOCK_EX|unix.LOCK_NB) != unix.EWOULDBLOCK {
 		return false
 	}
 	var st unix.Stat_t
@@ -53,4 +75,29 @@ func somebodyWaits(turn string) bool {
 	}
 	since := time.Since(time.Unix(st.Mtim.Unix()))
 	return since >= 0 && since < courtesy
+}
+
+// sharers counts what this process has of shared locks, by path.
+var sharers counts
+
+type counts struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (c *counts) have(path string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.of[path] > 0
+}
+
+func (c *counts) add(path string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = map[string]int{}
+	}
+	if c.of[path] += n; c.of[path] == 0 {
+		delete(c.of, path)
+	}
 }

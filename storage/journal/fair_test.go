@@ -16,6 +16,7 @@ func TestFair(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer first.Unlock()
 	if _, err := os.Stat(turnOf(path)); !os.IsNotExist(err) {
 		t.Error("a turn where nobody waits: ", err)
 	}
@@ -29,7 +30,8 @@ func TestFair(t *testing.T) {
 					return
 				default:
 				}
-				l, err := TakeShared(path)
+				letPass(path) // as another process does
+				l, err := take(path, false, 0)
 				if err != nil {
 					t.Error(err)
 					return
@@ -86,5 +88,87 @@ func TestFairForAWhile(t *testing.T) {
 	}
 	if somebodyWaits(turnOf(path)) {
 		t.Error("nobody waits any more")
+	}
+}
+
+// Who comes to share the lock is not kept for ever by those who want it alone, one after the other.
+func TestFairToSharers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				l, err := TakeExclusive(path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				time.Sleep(20 * time.Millisecond)
+				l.Unlock()
+			}
+		})
+	}
+	for !somebodyWaits(turnOf(path)) {
+		time.Sleep(time.Millisecond)
+	}
+	begin := time.Now()
+	l, err := TakeShared(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > 2*courtesy {
+		t.Errorf("it took %v", took)
+	}
+	// Nor does who has it wait for one that waits for him.
+	for !somebodyWaits(turnOf(path)) {
+		time.Sleep(time.Millisecond)
+	}
+	begin = time.Now()
+	again, err := TakeShared(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > courtesy/2 {
+		t.Errorf("one more takes %v", took)
+	}
+	close(stop)
+	if err := errors.Join(again.Unlock(), l.Unlock()); err != nil {
+		t.Error(err)
+	}
+	all.Wait()
+}
+
+// Who waits and is stopped keeps neither those who share it nor those who want it alone.
+func TestFairBesideStopped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	stopped, err := take(turnOf(path), false, 0) // all that he holds
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stopped.Unlock()
+	shared, err := TakeShared(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error)
+	go func() {
+		l, err := TakeExclusive(path)
+		got <- errors.Join(err, l.Unlock())
+	}()
+	time.Sleep(20 * time.Millisecond)
+	shared.Unlock()
+	select {
+	case err := <-got:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(courtesy):
+		t.Error("he waits for the one who is stopped")
 	}
 }

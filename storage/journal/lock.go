@@ -9,7 +9,10 @@ import (
 
 // Lock is a held lock file. The lock belongs to its open file description: two Locks of one process
 // exclude each other like those of two processes, and children do not inherit it.
-type Lock struct{ file *os.File }
+type Lock struct {
+	file  *os.File
+	ended func() // or nil: to be told of Unlock
+}
 
 // File gives the locked file, for content that belongs to the holder. It is closed by Unlock.
 func (l *Lock) File() *os.File { return l.file }
@@ -21,6 +24,9 @@ func (l *Lock) Unlock() error {
 	}
 	err := l.file.Close()
 	l.file = nil
+	if l.ended != nil {
+		l.ended()
+	}
 	return err
 }
 

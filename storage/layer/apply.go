@@ -270,6 +270,10 @@ func (u *unpacking) attr(hdr *tar.Header) (ownership.Attr, error) {
 // makeRoom removes what stands where f goes. covered tells that a whiteout stood there: a new
 // directory must go on hiding what is below.
 func (u *unpacking) makeRoom(f file) (covered bool, err error) {
+	// NFS keeps the name of a file that is removed while it is open.
+	if err := u.to.drain(); err != nil {
+		return false, err
+	}
 	var st unix.Stat_t
 	err = unix.Fstatat(f.at, f.name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	if err == unix.ENOENT {

@@ -19,7 +19,16 @@ import (
 // descriptor: whatever becomes of its name meanwhile, they are this file's.
 func (u *unpacking) regular(f file) error {
 	// With its mode from the start, most files need no call to change it.
-	fd, err := unix.Openat(f.at, f.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, f.attr.Mode&0o777)
+	create := func() (int, error) {
+		return unix.Openat(f.at, f.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, f.attr.Mode&0o777)
+	}
+	fd, err := create()
+	if err == unix.EMFILE || err == unix.ENFILE { // those on the way have some
+		if err := u.to.drain(); err != nil {
+			return err
+		}
+		fd, err = create()
+	}
 	if err != nil {
 		return err
 	}
@@ -35,8 +44,28 @@ func (u *unpacking) regular(f file) error {
 		return err
 	}
 	s.last, s.failed = true, err != nil
-	return errors.Join(err, u.to.put(s, 0))
+	return errors.Join(err, u.put(s, 0))
 }
+
+// put hands a section on. A file whose header holds much is the only one on the way.
+func (u *unpacking) put(s section, n int) error {
+	err := u.to.put(s, n)
+	if err == nil && s.last && recordBytes(s.f.hdr) > heavy {
+		err = u.to.drain()
+	}
+	return err
+}
+
+// recordBytes is what a header holds that is not bounded by the format.
+func recordBytes(hdr *tar.Header) (n int) {
+	for k, v := range hdr.PAXRecords {
+		n += len(k) + len(v) + recordCost
+	}
+	return n
+}
+
+// recordCost is what a record takes in memory, roughly, besides its bytes.
+const recordCost = 64
 
 // section is some content of a file that is open.
 type section struct {
@@ -93,7 +122,7 @@ func (u *unpacking) content(s *section) error {
 		}
 		left -= int64(n)
 		s.last = left == 0
-		if err := u.to.put(*s, n); err != nil {
+		if err := u.put(*s, n); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,8 @@ import (
 // A conveyor carries pieces, of type P, with their content from who finds them to who does something with
 // them, in order. Both take about as long where layers are written and read: one waits for the kernel while
 // the other sums. What is more than one load is done beside finding the next ones.
+//
+// What is on the way is bounded: loads of loadBytes, and of what else pieces hold one that is heavy.
 type conveyor[P any] struct {
 	do   func(P, []byte) error // is called for all pieces, also after it has failed
 	load *load[P]
@@ -32,11 +34,14 @@ type piece[P any] struct {
 
 const (
 	loadBytes  = 256 << 10
-	loadPieces = 32 // some hold a descriptor
+	loadPieces = 16 // some hold a descriptor
 	// loads is how many there are at most: one is being filled, one done.
 	loads = 4
 	// worthReading is less than which a load that is all but full takes of a larger content.
 	worthReading = 32 << 10
+	// heavy is what a piece holds, besides its content, when nothing is to come until it is done: a header can
+	// have a megabyte of records.
+	heavy = 16 << 10
 )
 
 // errFailed is what the finder hears when do has failed: end tells why.
@@ -91,6 +96,27 @@ func (c *conveyor[P]) hand() error {
 		c.load = c.newLoad()
 	} else {
 		c.load = <-c.free
+	}
+	if c.failed.Load() {
+		return errFailed
+	}
+	return nil
+}
+
+// drain waits until all that was put is done.
+func (c *conveyor[P]) drain() error {
+	if c.done == nil {
+		c.work(c.load)
+	} else {
+		c.full <- c.load
+		back := make([]*load[P], c.made)
+		for i := range back {
+			back[i] = <-c.free
+		}
+		c.load = back[0]
+		for _, l := range back[1:] {
+			c.free <- l
+		}
 	}
 	if c.failed.Load() {
 		return errFailed

@@ -209,7 +209,13 @@ func (p *packing) content(in int, size int64) error {
 	return nil
 }
 
-func (p *packing) header(hdr *tar.Header) error { return p.to.put(part{hdr: hdr}, 0) }
+func (p *packing) header(hdr *tar.Header) error {
+	err := p.to.put(part{hdr: hdr}, 0)
+	if err == nil && recordBytes(hdr) > heavy {
+		err = p.to.drain()
+	}
+	return err
+}
 
 // again makes hdr a hard link when the file was written under another name.
 func (p *packing) again(e *tree.Entry, hdr *tar.Header) bool {

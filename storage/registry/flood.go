@@ -17,10 +17,6 @@ var ErrFlood = errors.New("the registry's answer does not end")
 // floodBytes is what the library may hold of what registries say: manifests of 4 MB, tokens, tags.
 const floodBytes = 32 << 20
 
-// The heap grows to several times what is in use before it is collected, and looked at. When it holds
-// suspiciousBytes more than it did, it is collected as soon as it has grown by suspiciousPercent.
-const suspiciousBytes, suspiciousPercent = floodBytes / 4, 50
-
 // transfer is what a context of Bounded carries.
 type transfer struct{ asked pause }
 
@@ -39,46 +35,80 @@ func transferOf(ctx context.Context) *transfer {
 //
 // Only what the library reads whole is counted. Layers on their way, which may take far more, are none of it.
 //
-// It costs nothing while nothing is read: no flood comes without collections, and it looks after each.
+// It costs nothing while nothing is read: no flood comes without collections of the heap, and it looks after
+// each. They come before the heap has grown by floodBytes.
 func Bounded(ctx context.Context) (_ context.Context, stop func()) {
 	profiled()
 	ctx, cancel := context.WithCancelCause(ctx)
-	begin := heap()
+	least := heap()
+	collections.begin(least)
+	ended := make(chan struct{})
 	go func() {
-		collected := collections(ctx)
-		was := 0 // the percentage before there was suspicion
-		defer func() {
-			if was != 0 {
-				debug.SetGCPercent(was)
-			}
-		}()
-		for least, counted := begin, uint64(0); ; {
+		defer close(ended)
+		defer collections.end()
+		collected := collections.tell(ctx)
+		// Counting takes a collection of its own. counted is what there was at the last, of others.
+		for counted := uint64(0); ; {
 			select {
 			case <-ctx.Done():
 				return
 			case <-collected:
 			}
 			now := heap()
-			least = min(least, now)
-			if was == 0 && now >= least+suspiciousBytes {
-				was = debug.SetGCPercent(suspiciousPercent)
+			least, counted = min(least, now), min(counted, now)
+			if now >= max(least, counted)+floodBytes {
+				if held() > floodBytes {
+					cancel(ErrFlood)
+					return
+				}
+				counted = heap()
 			}
-			// Counting takes a collection of its own.
-			if now < max(least, counted)+floodBytes {
-				continue
-			}
-			if held() > floodBytes {
-				cancel(ErrFlood)
-				return
-			}
-			counted = heap()
+			collections.adjust(now)
 		}
 	}()
-	return context.WithValue(ctx, transferKey{}, &transfer{}), func() { cancel(nil) }
+	return context.WithValue(ctx, transferKey{}, &transfer{}), func() { cancel(nil); <-ended }
 }
 
-// collections gives a signal after each collection of the heap, until the context ends.
-func collections(ctx context.Context) <-chan struct{} {
+// collections are made as often as the heap grows by some bytes, while somebody wants that.
+var collections frequency
+
+type frequency struct {
+	mu    sync.Mutex
+	users int
+	was   int // the percentage when there was none
+}
+
+// begin wants a collection before a heap of live bytes has grown by floodBytes.
+func (f *frequency) begin(live uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	was := debug.SetGCPercent(percentOf(live))
+	if f.users++; f.users == 1 {
+		f.was = was
+	}
+}
+
+func (f *frequency) adjust(live uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	debug.SetGCPercent(percentOf(live))
+}
+
+func (f *frequency) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.users--; f.users == 0 {
+		debug.SetGCPercent(f.was)
+	}
+}
+
+// percentOf is by how much a heap of live bytes may grow until it is collected (GOGC).
+func percentOf(live uint64) int {
+	return int(min(max(100*floodBytes/max(live, 1), 10), 400))
+}
+
+// tell gives a signal after each collection of the heap, until the context ends.
+func (f *frequency) tell(ctx context.Context) <-chan struct{} {
 	signal := make(chan struct{}, 1)
 	var arm func()
 	arm = func() {

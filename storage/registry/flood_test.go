@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +41,58 @@ func TestBounded(t *testing.T) {
 	}
 	if !errors.Is(context.Cause(ctx), ErrFlood) {
 		t.Error(context.Cause(ctx))
+	}
+}
+
+// A flood is seen before it has taken much, whatever else is in use, or was when somebody last counted; and
+// afterwards the heap is collected as often as before.
+func TestBoundedBesideMuch(t *testing.T) {
+	was := debug.SetGCPercent(400)
+	defer debug.SetGCPercent(was)
+	for _, c := range []struct {
+		name  string
+		freed bool
+	}{{"in use", false}, {"freed", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			var peak atomic.Uint64
+			sys, ref := fakeRegistry(t, nil, func(w http.ResponseWriter, req *http.Request) {
+				w.WriteHeader(http.StatusForbidden)
+				for b := make([]byte, 1<<20); req.Context().Err() == nil; {
+					if _, err := w.Write(b); err != nil {
+						return
+					}
+					peak.Store(max(peak.Load(), heap()))
+				}
+			})
+			ctx, stop := Bounded(context.Background())
+			_, also := Bounded(context.Background())
+			kept := make([]byte, 5*floodBytes)
+			for range 3 {
+				runtime.GC()
+				time.Sleep(10 * time.Millisecond)
+			}
+			if c.freed {
+				kept = nil
+				runtime.GC()
+				time.Sleep(10 * time.Millisecond)
+			}
+			if src, err := Reference(ref).NewImageSource(ctx, sys); err == nil {
+				src.Close()
+				t.Error("a refusal is none")
+			}
+			if !errors.Is(context.Cause(ctx), ErrFlood) {
+				t.Error(context.Cause(ctx))
+			}
+			if n := peak.Load(); n > uint64(len(kept))+4*floodBytes {
+				t.Errorf("it took %d MB beside %d", n>>20, len(kept)>>20)
+			}
+			runtime.KeepAlive(kept)
+			stop()
+			also()
+			if p := debug.SetGCPercent(400); p != 400 {
+				t.Errorf("afterwards the percentage is %d", p)
+			}
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -155,7 +156,7 @@ func archiveAttacks() []attack {
 		naiveTar := func(w *world, n *naive) error { return n.untar(bytes.NewReader(t)) }
 		whatever := func(a attack) attack { a.either = true; return a }
 		list = append(list,
-			whatever(attack{name: name + ": import", args: []string{"import", "-q", "x.tar", "x:1"}, answer: give("x.tar", func() []byte { return t }), harm: harm, naive: naiveTar}),
+			whatever(attack{name: name + ": import", args: []string{"import", "x.tar", "x:1"}, answer: give("x.tar", func() []byte { return t }), harm: harm, naive: naiveTar}),
 			whatever(attack{name: name + ": load", args: []string{"load", "-q", "-i", "x.tar"}, answer: give("x.tar", func() []byte { return dockerArchive("", configOf(t), t) })}),
 			whatever(attack{name: name + ": ADD", args: []string{"build", "-q", "."}, answer: func(w *world) {
 				w.file("x.tar", string(t))
@@ -167,7 +168,7 @@ func archiveAttacks() []attack {
 	}
 	layer := oneFile("a", "x")
 	importing := func(name string, content func() []byte, says string) attack {
-		return attack{name: name, args: []string{"import", "-q", "x.tar", "x:1"}, answer: give("x.tar", content), says: says}
+		return attack{name: name, args: []string{"import", "x.tar", "x:1"}, answer: give("x.tar", content), says: says}
 	}
 	loading := func(name string, content func() []byte, says string) attack {
 		return attack{name: name, args: []string{"load", "-q", "-i", "x.tar"}, answer: give("x.tar", content), says: says}
@@ -200,7 +201,19 @@ func archiveAttacks() []attack {
 			return tarOfEntries(entry{raw: paxBlock(map[string]string{"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "a", "GNU.sparse.realsize": "9223372036854775807"})},
 				entry{name: "GNUSparseFile.0/a", content: "2147483647\n" + strings.Repeat("0\n0\n", 2000)})
 		}, ""),
-		importing("A8 PAX name of 100 MB", raw(header("././@PaxHeader", 'x', size(100<<20)), bytes.Repeat([]byte("a"), 100<<20)), ""),
+		importing("A8 PAX name of 100 MB", raw(paxHeader(100<<20), bytes.Repeat([]byte("a"), 100<<20)), ""),
+		attack{name: "A8 headers with a megabyte of records", works: true, args: []string{"import", "x.tar", "x:1"}, answer: give("x.tar", func() []byte {
+			records := map[string]string{}
+			for i := range 70_000 { // many and small: each takes several times its bytes
+				records[strconv.FormatInt(int64(i), 36)] = ""
+			}
+			var list []entry
+			block := paxBlock(records)
+			for i := range 64 {
+				list = append(list, entry{raw: block}, entry{name: "f" + strconv.Itoa(i)})
+			}
+			return fixture.Gzip(tarOfEntries(list...))
+		})},
 		importing("A8 a long name about a long name", func() []byte {
 			var b []byte
 			for range 20000 {
@@ -318,8 +331,16 @@ func paxBlock(records map[string]string) []byte {
 		}
 		fmt.Fprintf(&text, "%d %s=%s\n", n, k, v)
 	}
-	b := append(header("././@PaxHeader", 'x', size(int64(text.Len()))), text.String()...)
+	b := append(paxHeader(text.Len()), text.String()...)
 	return append(b, make([]byte, -len(b)&511)...)
+}
+
+// paxHeader begins n bytes of records (pax(1)).
+func paxHeader(n int) []byte {
+	return header("././@PaxHeader", 'x', func(h []byte) {
+		copy(h[124:], fmt.Sprintf("%011o\x00", n))
+		copy(h[257:], "ustar\x0000") // GNU's know no such records
+	})
 }
 
 // bomb is a gzip of some KB that holds gzips without end: a member of a GB, often.

@@ -326,6 +326,8 @@ func (w *world) attacked(a attack) error {
 		return err
 	case a.works && err != nil:
 		return fmt.Errorf("%w: %.500s", err, out)
+	case err != nil && strings.Contains(out, "--help"):
+		return fmt.Errorf("the command itself is wrong: %.500s", out) // and was refused for that alone
 	case a.either && err == nil:
 		a.works = true
 	case !a.works && err == nil:

@@ -181,6 +181,12 @@ func (s *Store) adopt(parent string, t staged) (_ Layer, err error) {
 	if err := s.inherit(parent, &t); err != nil {
 		return Layer{}, fmt.Errorf("adopting layer %s: %w", short(id), err)
 	}
+	if l := s.held(); s.ahead.used.Load() && l != nil {
+		// The library would not hear of what failed then, and would put the layer in place.
+		if err := l.sync(); err != nil {
+			return Layer{}, fmt.Errorf("adopting layer %s: flushing it: %w", short(id), err)
+		}
+	}
 	st, err := os.Stat(t.dir)
 	if err != nil {
 		return Layer{}, fmt.Errorf("adopting layer %s: %w", short(id), err)

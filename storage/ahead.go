@@ -3,6 +3,7 @@ package storage
 import (
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dhow-containers/dhow/storage/journal"
 )
@@ -10,6 +11,7 @@ import (
 // ahead flushes the filesystem of the store while layers are unpacked, so that the disk is not idle until the
 // end and all that waits for it then.
 type ahead struct {
+	used     atomic.Bool
 	flushing sync.Mutex // held while it is flushed
 }
 
@@ -35,12 +37,13 @@ func (a *aheadReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// flush begins a flush, unless one is under way. What fails here fails again for the lease, at the end: see
-// Store.flush.
+// flush begins a flush, unless one is under way. What fails here fails again for the lease, before the layer
+// is put in place.
 func (a *ahead) flush(dir string) {
 	if !a.flushing.TryLock() {
 		return
 	}
+	a.used.Store(true)
 	go func() {
 		defer a.flushing.Unlock()
 		_ = journal.SyncFilesystem(dir)

@@ -302,10 +302,10 @@ func (s *Store) loadOne(ctx context.Context, item archive.Image, inPlace bool, s
 	to := &target{local: local{name: "archive"}, s: s, names: item.Names, platform: platform, ahead: inPlace}
 	report := newReporter(p, "loading")
 	into := *sys
-	if inPlace {
+	if l := s.held(); inPlace && l != nil {
 		// The library notes what blobs contain. Of an archive that is not compressed there is nothing to note, and to
 		// make its database takes as long as to unpack a small image. Where a file is in its way, it does without.
-		into.BlobInfoCacheDir = s.lockFile()
+		into.BlobInfoCacheDir = l.path
 	}
 	_, err = copy.Image(ctx, policy, to, item.Ref, &copy.Options{
 		RemoveSignatures: true,

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +25,8 @@ type lease struct {
 	// disk is open since before anything was written: a failure to write it is told to everybody once who
 	// had the filesystem open then, but to one of those who opened it later (syncfs(2), Linux 5.8).
 	disk *os.File
+	mu   sync.Mutex
+	lost error // the first such failure: it is told once
 }
 
 func (s *Store) newLease() (*lease, error) {
@@ -54,7 +57,14 @@ func (s *Store) newLease() (*lease, error) {
 }
 
 // sync flushes the filesystem, and tells when something could not be written since the lease was made.
-func (l *lease) sync() error { return unix.Syncfs(int(l.disk.Fd())) }
+func (l *lease) sync() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost == nil {
+		l.lost = unix.Syncfs(int(l.disk.Fd()))
+	}
+	return l.lost
+}
 
 // end gives the lease back.
 func (l *lease) end() error {

@@ -32,6 +32,7 @@ type Store struct {
 
 	ahead ahead
 
+	flushing  sync.Mutex  // one flush waits for another: it may have taken newLayers away
 	newLayers atomic.Bool // put in place since the last flush
 	halfway   atomic.Bool // a record was begun and failed before its flush: nobody may take it for done
 }
@@ -196,13 +197,14 @@ func (s *Store) alone() (*journal.Lock, error) {
 // themselves, but not the directories they are renamed in. With new layers it flushes all, and tells when
 // something of them could not be written: the library asks too late for what others have been told.
 func (s *Store) flush(imageID string) error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
 	layers := s.newLayers.Swap(false)
 	if l := s.held(); layers && l != nil {
 		if err := l.sync(); err != nil {
 			s.newLayers.Store(true)
 			return fmt.Errorf("flushing the store: %w", err)
 		}
-		return nil
 	}
 	// An image is there when its layers are.
 	dirs := []string{filepath.Dir(s.layersFile()), filepath.Dir(s.imagesFile())}

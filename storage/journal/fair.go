@@ -15,12 +15,14 @@ const courtesy = 3 * time.Second
 
 // TakeShared and TakeExclusive are TakeLock for a lock that is shared often and for moments: flock(2) gives it
 // to whoever shares as long as somebody does, and who wants it alone could wait for ever. So he says that he
-// waits, by holding another file, and those who come to share it let him pass for a while. Who shares it already
-// does not: he may be the one that is waited for.
+// waits, by holding another file, and those who come to share it let him pass for a while. Where this process
+// shares it already, that is a short one: it may be what is waited for.
 func TakeShared(path string) (*Lock, error) {
-	if !sharers.have(path) {
-		letPass(path)
+	patience := courtesy
+	if sharers.have(path) {
+		patience = courtesy / 30
 	}
+	letPass(path, patience)
 	l, err := take(path, false, 0)
 	if err == nil {
 		sharers.add(path, 1)
@@ -29,8 +31,8 @@ func TakeShared(path string) (*Lock, error) {
 	return l, err
 }
 
-func letPass(path string) {
-	until := time.Now().Add(courtesy)
+func letPass(path string, patience time.Duration) {
+	until := time.Now().Add(patience)
 	for wait := time.Millisecond; somebodyWaits(turnOf(path)) && time.Now().Before(until); wait = min(2*wait, 20*time.Millisecond) {
 		time.Sleep(wait)
 	}

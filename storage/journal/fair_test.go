@@ -30,7 +30,7 @@ func TestFair(t *testing.T) {
 					return
 				default:
 				}
-				letPass(path) // as another process does
+				letPass(path, courtesy) // as another process does
 				l, err := take(path, false, 0)
 				if err != nil {
 					t.Error(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -33,12 +34,12 @@ func (u *unpacking) regular(f file) error {
 		return err
 	}
 	f.attr.Mode |= unix.S_IFREG
-	s := section{f: &f, fd: fd}
+	s := section{f: f.kept(), fd: fd}
 	switch {
 	case isSparse(f.hdr):
 		err = u.sparse(fd, f.hdr)
 	case f.hdr.Size > 0:
-		err = u.content(&s)
+		err = u.content(&s, f.hdr)
 	}
 	if s.last {
 		return err
@@ -47,7 +48,23 @@ func (u *unpacking) regular(f file) error {
 	return errors.Join(err, u.put(s, 0))
 }
 
-// put hands a section on. A file whose header holds much is the only one on the way.
+// kept is what finish needs of a file. All strings of a header's records are parts of one, which is as long as
+// all of them and lives as long as any.
+func (f *file) kept() *file {
+	hdr := &tar.Header{Name: strings.Clone(printable(f.hdr.Name)), ModTime: f.hdr.ModTime}
+	for key, value := range f.hdr.PAXRecords {
+		if name, ok := strings.CutPrefix(key, paxXattrPrefix); ok && portable(name) {
+			if hdr.PAXRecords == nil {
+				hdr.PAXRecords = map[string]string{}
+			}
+			hdr.PAXRecords[strings.Clone(key)] = strings.Clone(value)
+		}
+	}
+	rel := strings.Clone(f.rel)
+	return &file{hdr: hdr, attr: f.attr, at: -1, name: path.Base(rel), rel: rel}
+}
+
+// put hands a section on. A file that has large attributes is the only one on the way.
 func (u *unpacking) put(s section, n int) error {
 	err := u.to.put(s, n)
 	if err == nil && s.last && recordBytes(s.f.hdr) > heavy {
@@ -97,8 +114,7 @@ func (w *writing) section(s section, content []byte) error {
 }
 
 // content hands on the content of a file, which the splitter leaves out, unless it fails.
-func (u *unpacking) content(s *section) error {
-	hdr := s.f.hdr
+func (u *unpacking) content(s *section, hdr *tar.Header) error {
 	var sum io.Writer
 	if u.o.Split != nil {
 		sum = u.o.Split.Content()
@@ -230,7 +246,7 @@ func (u *unpacking) finish(f file, open int) error {
 	}
 	if f.attr.Mode&unix.S_IFMT == unix.S_IFDIR {
 		// What comes after may change it again: last of all.
-		u.dirTimes = append(u.dirTimes, dirTime{f.rel, f.hdr.ModTime})
+		u.dirTimes = append(u.dirTimes, dirTime{strings.Clone(f.rel), f.hdr.ModTime}) // see kept
 		return nil
 	}
 	if open >= 0 {

@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -133,6 +135,47 @@ func TestApplyInFlight(t *testing.T) {
 			}
 			if _, err := os.Readlink(dir + "/s"); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+// What stays in memory of an entry is not its whole header.
+func TestApplyKeepsLittle(t *testing.T) {
+	many := strings.Repeat("x", 900_000)
+	of := func(m member, records map[string]string) member {
+		m.PAXRecords = records
+		m.Format = tar.FormatPAX
+		return m
+	}
+	for name, one := range map[string]func(i int) member{
+		"directories": func(i int) member {
+			return of(dirOf(fmt.Sprintf("%s%d/", strings.Repeat("d", 150), i), 0o755), map[string]string{"comment": many})
+		},
+		"files": func(i int) member { return of(fileOf(fmt.Sprint("f", i), ""), map[string]string{"comment": many}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, w := io.Pipe()
+			go func() {
+				tw := tar.NewWriter(w)
+				for i := range 60 {
+					m := one(i)
+					if err := tw.WriteHeader(&m.Header); err != nil {
+						w.CloseWithError(err)
+						return
+					}
+				}
+				// All of it is read, and what was read is still kept.
+				runtime.GC()
+				var now runtime.MemStats
+				runtime.ReadMemStats(&now)
+				if now.HeapAlloc > 30<<20 {
+					t.Errorf("%d MB are in use", now.HeapAlloc>>20)
+				}
+				w.CloseWithError(tw.Close())
+			}()
+			if _, err := Apply(r, t.TempDir(), kinds()["recorded"]); err != nil {
+				t.Fatal(err)
 			}
 		})
 	}

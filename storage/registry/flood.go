@@ -35,7 +35,7 @@ func transferOf(ctx context.Context) *transfer {
 //
 // Only what the library reads whole is counted. Layers on their way, which may take far more, are none of it.
 //
-// It costs nothing while nothing is read: no flood comes without collections of the heap, and it looks after
+// While nothing is read it costs nothing: no flood comes without collections of the heap, and it looks after
 // each. They come before the heap has grown by floodBytes.
 func Bounded(ctx context.Context) (_ context.Context, stop func()) {
 	profiled()
@@ -126,8 +126,9 @@ func (f *frequency) tell(ctx context.Context) <-chan struct{} {
 	return signal
 }
 
+// heap is what the last collection found in use, in bytes.
 func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }

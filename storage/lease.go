@@ -26,7 +26,7 @@ type lease struct {
 	// had the filesystem open then, but to one of those who opened it later (syncfs(2), Linux 5.8).
 	disk *os.File
 	mu   sync.Mutex
-	lost error // the first such failure: it is told once
+	lost unix.Errno // the first such failure: it is told once
 }
 
 func (s *Store) newLease() (*lease, error) {
@@ -60,8 +60,14 @@ func (s *Store) newLease() (*lease, error) {
 func (l *lease) sync() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lost == nil {
-		l.lost = unix.Syncfs(int(l.disk.Fd()))
+	if l.lost == 0 {
+		err := unix.Syncfs(int(l.disk.Fd()))
+		if err == nil {
+			return nil
+		}
+		if !errors.As(err, &l.lost) {
+			return err
+		}
 	}
 	return l.lost
 }

@@ -78,6 +78,13 @@ func (s *Store) dropIncomplete(lib cstorage.Store) error {
 		if incomplete, _ := r.Flags["incomplete"].(bool); !incomplete {
 			continue
 		}
+		// Killed before it had written the layer's short name, the library would take all short names for this one's.
+		link := filepath.Join(filepath.Dir(s.layerDir(r.ID)), "link")
+		if st, err := os.Stat(link); err == nil && st.Size() == 0 {
+			if err := os.Remove(link); err != nil {
+				return err
+			}
+		}
 		if err := lib.DeleteLayer(r.ID); err != nil && !errors.Is(err, cstorage.ErrLayerUnknown) && !errors.Is(err, cstorage.ErrNotALayer) {
 			return fmt.Errorf("layer %s: %w", short(r.ID), err)
 		}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -76,4 +77,47 @@ func litterAt(t *testing.T, s *Store, path string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// A layer whose maker was killed before it had written its short name takes no other layer's away.
+func TestLitterWithoutShortName(t *testing.T) {
+	s := openStore(t)
+	whole := makeImage(t, s, "whole", "f=1").Layers[0].ID
+	img := makeImage(t, s, "half", "f=2")
+	half := img.Layers[0].ID
+	lib, err := s.library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lib.DeleteImage(img.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// What a kill between the two leaves.
+	data, err := os.ReadFile(s.layersFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := `"id":"` + half + `",`
+	if !bytes.Contains(data, []byte(mark)) {
+		t.Fatalf("%s", data)
+	}
+	data = bytes.Replace(data, []byte(mark), []byte(mark+`"flags":{"incomplete":true},`), 1)
+	if err := errors.Join(os.WriteFile(s.layersFile(), data, 0o600), os.Truncate(filepath.Join(filepath.Dir(s.layerDir(half)), "link"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	deadLeaseOf(t, s)
+	again := openAt(t, s.Dir())
+	if _, err := again.library(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(filepath.Dir(s.layerDir(half))); err == nil {
+		t.Error("the half layer is left")
+	}
+	names, err := os.ReadDir(filepath.Join(s.graphRoot(), "overlay", "l"))
+	if err != nil || len(names) != 1 {
+		t.Errorf("%d short names for the layer %s, %v", len(names), short(whole), err)
+	}
 }

@@ -9,6 +9,28 @@ import (
 	"time"
 )
 
+// alone takes the lock alone and gives it back.
+func alone(path string) <-chan error {
+	got := make(chan error)
+	go func() {
+		l, err := TakeExclusive(path)
+		got <- errors.Join(err, l.Unlock())
+	}()
+	return got
+}
+
+func soon(t *testing.T, got <-chan error, otherwise string) {
+	t.Helper()
+	select {
+	case err := <-got:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(courtesy):
+		t.Error(otherwise)
+	}
+}
+
 // Who waits for the lock alone gets it although others share it all the time.
 func TestFair(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
@@ -41,21 +63,10 @@ func TestFair(t *testing.T) {
 			}
 		})
 	}
-	got := make(chan error)
-	go func() {
-		l, err := TakeExclusive(path)
-		got <- errors.Join(err, l.Unlock())
-	}()
+	got := alone(path)
 	time.Sleep(50 * time.Millisecond)
 	first.Unlock()
-	select {
-	case err := <-got:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(courtesy):
-		t.Error("those who share keep it from who wants it alone")
-	}
+	soon(t, got, "those who share keep it from who wants it alone")
 	close(stop)
 	all.Wait()
 }
@@ -67,11 +78,7 @@ func TestFairForAWhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := make(chan error)
-	go func() {
-		l, err := TakeExclusive(path)
-		got <- errors.Join(err, l.Unlock())
-	}()
+	got := alone(path)
 	for !somebodyWaits(turnOf(path)) {
 		time.Sleep(time.Millisecond)
 	}
@@ -156,19 +163,8 @@ func TestFairBesideStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := make(chan error)
-	go func() {
-		l, err := TakeExclusive(path)
-		got <- errors.Join(err, l.Unlock())
-	}()
+	got := alone(path)
 	time.Sleep(20 * time.Millisecond)
 	shared.Unlock()
-	select {
-	case err := <-got:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(courtesy):
-		t.Error("he waits for the one who is stopped")
-	}
+	soon(t, got, "he waits for the one who is stopped")
 }

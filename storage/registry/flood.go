@@ -46,7 +46,7 @@ func Bounded(ctx context.Context) (_ context.Context, stop func()) {
 	go func() {
 		defer close(ended)
 		defer collections.end()
-		collected := collections.tell(ctx)
+		collected := afterCollections(ctx)
 		// Counting takes a collection of its own. counted is what there was at the last, of others.
 		for counted := uint64(0); ; {
 			select {
@@ -107,8 +107,8 @@ func percentOf(live uint64) int {
 	return int(min(max(100*floodBytes/max(live, 1), 10), 400))
 }
 
-// tell gives a signal after each collection of the heap, until the context ends.
-func (f *frequency) tell(ctx context.Context) <-chan struct{} {
+// afterCollections gives a signal after each collection of the heap, until the context ends.
+func afterCollections(ctx context.Context) <-chan struct{} {
 	signal := make(chan struct{}, 1)
 	var arm func()
 	arm = func() {

@@ -338,25 +338,33 @@ func (f *fetcher) layers(ctx context.Context, infos []types.BlobInfo, a *arrival
 
 // layer brings one layer.
 func (f *fetcher) layer(ctx context.Context, i int, info types.BlobInfo, a *arrival) error {
-	have := func() (bool, error) {
-		had, err := a.present(i)
-		if had {
-			f.say.Emit(progress.Event{ID: info.Digest.String(), State: progress.Cached, Total: max(info.Size, 0), Current: max(info.Size, 0)})
-		}
-		return had, err
-	}
-	if had, err := have(); err != nil {
-		return err
-	} else if had {
-		return f.s.dropBytes(info.Digest) // a killed command may have left it
-	}
-	f.say.Emit(progress.Event{ID: info.Digest.String(), Action: "downloading", Total: max(info.Size, 0)})
-	var t *staged
-	err := f.fetch(ctx, info, func(r io.Reader) (err error) {
-		// The command that had it before us may have put it in place.
-		if had, err := have(); err != nil {
+	for {
+		if had, err := a.present(i); err != nil {
 			return err
 		} else if had {
+			f.say.Emit(progress.Event{ID: info.Digest.String(), State: progress.Cached, Total: max(info.Size, 0), Current: max(info.Size, 0)})
+			return f.s.dropBytes(info.Digest) // a killed command may have left it
+		}
+		err := f.arrive(ctx, i, info, a)
+		if errors.Is(err, errHave) {
+			continue // unless it is gone by now, it is ours
+		}
+		if err != nil {
+			return fmt.Errorf("layer %s: %w", shortDigest(info.Digest), err)
+		}
+		return a.keep(i, info.Digest)
+	}
+}
+
+// arrive fetches one layer, or gives errHave when the command that had it before us put it in place. Many
+// may be waiting for that: the store's lock is not taken to find out.
+func (f *fetcher) arrive(ctx context.Context, i int, info types.BlobInfo, a *arrival) error {
+	f.say.Emit(progress.Event{ID: info.Digest.String(), Action: "downloading", Total: max(info.Size, 0)})
+	var t *staged
+	return f.fetch(ctx, info, func(r io.Reader) (err error) {
+		if has, err := f.s.hasContent(a.diffs[i]); err != nil {
+			return err
+		} else if has {
 			return errHave
 		}
 		t, _, err = f.s.stage(ctx, r, info.Digest)
@@ -378,10 +386,6 @@ func (f *fetcher) layer(ctx context.Context, i int, info types.BlobInfo, a *arri
 		err = errors.Join(err, a.place(ctx))
 		return a.isPlaced(i), err
 	})
-	if err != nil && !errors.Is(err, errHave) {
-		return fmt.Errorf("layer %s: %w", shortDigest(info.Digest), err)
-	}
-	return a.keep(i, info.Digest)
 }
 
 // errHave ends a fetch that is not needed after all.

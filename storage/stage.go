@@ -236,6 +236,20 @@ func (s *Store) holdBlob(d, diffID digest.Digest) (r layerRecord, ok bool, err e
 	return r, false, nil
 }
 
+// hasContent tells whether a layer of that content is there. Only holdBlob keeps it from going.
+func (s *Store) hasContent(diffID digest.Digest) (bool, error) {
+	records, err := s.layerRecords()
+	if err != nil {
+		return false, err
+	}
+	for _, r := range records {
+		if r.DiffID == diffID {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // commitStaged puts layers in place, base first, and records the image over them. A staged tree is
 // used once; a layer that stands elsewhere in the store is unpacked again where it is wanted.
 func (s *Store) commitStaged(ctx context.Context, diffs []digest.Digest, trees map[digest.Digest]*staged, n newImage) (img Image, err error) {

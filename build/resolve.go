@@ -105,6 +105,8 @@ type pins struct{ store *storage.Store }
 func (p pins) Pin(id, owner string) error    { return p.store.Pin(id, owner) }
 func (p pins) UnpinOwner(owner string) error { return p.store.UnpinOwner(owner) }
 
+func (p pins) HoldLayers(ids ...string) error { return p.store.HoldLayers(ids...) }
+
 func (p pins) PinOwners(prefix string) ([]string, error) { return p.store.PinOwners(prefix) }
 
 func (p pins) LayerDir(id string) (string, error) {

@@ -34,6 +34,8 @@ type Pins interface {
 	PinOwners(prefix string) ([]string, error)
 	// LayerDir gives the tree of the layer, an error when the store has no such layer.
 	LayerDir(layerID string) (string, error)
+	// HoldLayers keeps layers while this process is at work, pinned or not; an error when the store lacks one.
+	HoldLayers(layerIDs ...string) error
 }
 
 // Cache is an open cache folder. Its methods may be called from many goroutines.

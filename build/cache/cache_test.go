@@ -54,6 +54,15 @@ func (s *fakeStore) PinOwners(prefix string) (owners []string, _ error) {
 	return owners, nil
 }
 
+func (s *fakeStore) HoldLayers(ids ...string) error {
+	for _, id := range ids {
+		if _, err := s.LayerDir(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *fakeStore) LayerDir(id string) (string, error) {
 	p := filepath.Join(s.dir, id)
 	_, err := os.Stat(p)

@@ -106,6 +106,9 @@ func (c *Cache) open(key string, lock *Lock) (*Layer, error) {
 		}
 		path := c.layerPath(key)
 		if r.StoreLayer != "" {
+			if c.pins.HoldLayers(r.StoreLayer) != nil { // a power cut may have taken its pin
+				return nil, nil
+			}
 			if path, err = c.pins.LayerDir(r.StoreLayer); err != nil {
 				return nil, nil
 			}

@@ -105,7 +105,16 @@ type pins struct{ store *storage.Store }
 func (p pins) Pin(id, owner string) error    { return p.store.Pin(id, owner) }
 func (p pins) UnpinOwner(owner string) error { return p.store.UnpinOwner(owner) }
 
-func (p pins) HoldLayers(ids ...string) error { return p.store.HoldLayers(ids...) }
+func (p pins) Hold(id string) (string, error) {
+	err := p.store.HoldLayers(id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return p.LayerDir(id)
+}
 
 func (p pins) PinOwners(prefix string) ([]string, error) { return p.store.PinOwners(prefix) }
 

@@ -17,7 +17,6 @@ import (
 	"github.com/dhow-containers/dhow/commands/explain"
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/run/event"
-	"github.com/dhow-containers/dhow/storage"
 )
 
 var builderPruneVerb = verb{
@@ -121,15 +120,6 @@ func (c *call) cacheBytesToKeep(held *cache.Cache) (int64, error) {
 		}
 	}
 	return max(keep, reserved), nil
-}
-
-// cachePins lets the build cache let go of layers that moved into the image store.
-type cachePins struct{ *storage.Store }
-
-// LayerDir gives the tree of a layer.
-func (p cachePins) LayerDir(id string) (string, error) {
-	l, err := p.Layer(id)
-	return l.Dir, err
 }
 
 // confirm asks whether to go on, as agrees does.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dhow-containers/dhow/build"
 	"github.com/dhow-containers/dhow/build/cache"
 	"github.com/dhow-containers/dhow/commands/ui"
 	"github.com/dhow-containers/dhow/run/record"
@@ -292,5 +293,5 @@ func (c *call) buildCache() (*cache.Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cache.Open(filepath.Join(p.store, "cache"), cachePins{s})
+	return build.OpenCache(p.store, s)
 }

@@ -109,18 +109,23 @@ func (s *Store) keep(layerIDs ...string) error {
 	if err := s.ensureLease(); err != nil {
 		return err
 	}
-	var b strings.Builder
+	var lines strings.Builder
 	for _, id := range layerIDs {
 		if !s.lease.named[id] {
-			s.lease.named[id] = true
-			b.WriteString(id + "\n")
+			lines.WriteString(id + "\n")
 		}
 	}
-	if b.Len() == 0 {
+	if lines.Len() == 0 {
 		return nil
 	}
-	if _, err := s.lease.lock.File().WriteString(b.String()); err != nil {
+	if n, err := s.lease.lock.File().WriteString(lines.String()); err != nil {
+		if n > 0 { // half a name: what follows begins anew
+			_, _ = s.lease.lock.File().WriteString("\n")
+		}
 		return fmt.Errorf("keeping layers: %w", err)
+	}
+	for _, id := range layerIDs {
+		s.lease.named[id] = true
 	}
 	return nil
 }

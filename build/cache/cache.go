@@ -34,8 +34,9 @@ type Pins interface {
 	PinOwners(prefix string) ([]string, error)
 	// LayerDir gives the tree of the layer, an error when the store has no such layer.
 	LayerDir(layerID string) (string, error)
-	// HoldLayers keeps layers while this process is at work, pinned or not; an error when the store lacks one.
-	HoldLayers(layerIDs ...string) error
+	// Hold gives the tree of the layer, "" when the store has no such layer, and keeps it for this process,
+	// pinned or not.
+	Hold(layerID string) (string, error)
 }
 
 // Cache is an open cache folder. Its methods may be called from many goroutines.

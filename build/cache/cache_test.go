@@ -23,6 +23,8 @@ type fakeStore struct {
 	dir string
 	mu  sync.Mutex
 	pin map[string]string
+	// full is what keeping a layer fails with.
+	full error
 }
 
 func (s *fakeStore) Pin(id, owner string) error {
@@ -54,13 +56,12 @@ func (s *fakeStore) PinOwners(prefix string) (owners []string, _ error) {
 	return owners, nil
 }
 
-func (s *fakeStore) HoldLayers(ids ...string) error {
-	for _, id := range ids {
-		if _, err := s.LayerDir(id); err != nil {
-			return err
-		}
+func (s *fakeStore) Hold(id string) (string, error) {
+	dir, err := s.LayerDir(id)
+	if err != nil {
+		return "", nil
 	}
-	return nil
+	return dir, s.full
 }
 
 func (s *fakeStore) LayerDir(id string) (string, error) {
@@ -266,6 +267,22 @@ func TestALayerCountsOnlyOnTheOneItWasMadeOn(t *testing.T) {
 		t.Error("an unused layer on another one was not replaced")
 	} else {
 		l.Release()
+	}
+}
+
+// What keeps a layer from being held is told: the layer is there, and to look for it again is for ever.
+func TestHoldFails(t *testing.T) {
+	c, s := open(t)
+	l := put(t, c, keyA, "x", false)
+	if err := l.Move("P", func(dir string) (string, error) {
+		return "L1", os.Rename(dir, filepath.Join(s.dir, "L1"))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	l.Release()
+	s.full = errors.New("no room")
+	if _, _, err := c.Make(context.Background(), keyA, "", false, nil); !errors.Is(err, s.full) {
+		t.Errorf("got %v", err)
 	}
 }
 

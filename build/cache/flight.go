@@ -59,7 +59,9 @@ func (c *Cache) Make(ctx context.Context, key, below string, fresh bool, waiting
 			return &Flight{cache: c, key: key, below: below, lock: lock}, nil, nil
 		case lock != nil: // it came between the two locks
 			lock.Close()
-			continue
+			if ctx.Err() == nil {
+				continue
+			}
 		case r != nil && r.Below != below:
 			// In the way is somebody who uses the old one, or who makes a new one.
 			users, err := TryLock(c.lockPath(key), false)

@@ -106,11 +106,9 @@ func (c *Cache) open(key string, lock *Lock) (*Layer, error) {
 		}
 		path := c.layerPath(key)
 		if r.StoreLayer != "" {
-			if c.pins.HoldLayers(r.StoreLayer) != nil { // a power cut may have taken its pin
-				return nil, nil
-			}
-			if path, err = c.pins.LayerDir(r.StoreLayer); err != nil {
-				return nil, nil
+			// A power cut may have taken its pin.
+			if path, err = c.pins.Hold(r.StoreLayer); err != nil || path == "" {
+				return nil, err
 			}
 		}
 		fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

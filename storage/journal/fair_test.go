@@ -179,3 +179,103 @@ func TestFairBesideStopped(t *testing.T) {
 	shared.Unlock()
 	soon(t, got, "he waits for the one who is stopped")
 }
+
+// Who waits beside one who does not get on leaves nothing behind, however often he asks, and waits once.
+func TestFairLeavesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	stuck, err := take(path, false, 0) // as another process does
+	if err != nil {
+		t.Fatal(err)
+	}
+	var waiting []<-chan error
+	for range 3 {
+		waiting = append(waiting, alone(path))
+	}
+	for !taken(path) {
+		time.Sleep(time.Millisecond)
+	}
+	before, begin := openFiles(t), time.Now()
+	for range 200 {
+		l, err := TakeShared(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Unlock()
+	}
+	if took := time.Since(begin); took >= 2*courtesy {
+		t.Errorf("it took %v", took)
+	}
+	if now := openFiles(t); now > before+len(waiting) { // of one for all, and of those who left the turn to wait for the lock
+		t.Errorf("%d files are open, before %d", now, before)
+	}
+	stuck.Unlock()
+	for _, w := range waiting {
+		if err := <-w; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds)
+}
+
+// Those who went past one who waits for long stand once more: else he would wait for ever.
+func TestFairAgain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	slow, err := take(path, false, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := alone(path)
+	for !taken(path) {
+		time.Sleep(time.Millisecond)
+	}
+	long := time.Now().Add(-courtesy)
+	if err := os.Chtimes(turnOf(path), long, long); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			time.Sleep(time.Duration(i) * 10 * time.Millisecond)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				goPast(turnOf(path), courtesy) // as another process does
+				l, err := take(path, false, 0)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				time.Sleep(40 * time.Millisecond)
+				l.Unlock()
+			}
+		})
+	}
+	time.Sleep(200 * time.Millisecond)
+	slow.Unlock()
+	select {
+	case err := <-got:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(5 * courtesy):
+		t.Error("those who went past keep him for ever")
+	}
+	close(stop)
+	all.Wait()
+	if t.Failed() {
+		<-got
+	}
+}

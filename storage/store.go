@@ -17,7 +17,7 @@
 //	mapped/      images with the owners a container with a user namespace of its own has, see Below
 //	mounts/      images mounted for people to look at, by id
 //	tmp/         spooled blobs, staged layers and tar-split data, by lease
-//	turn.lock    held by those who wait for lock alone (journal.TakeShared)
+//	turn.lock    held by the one who waits for lock alone (journal.TakeShared)
 //	adopt.lock   one layer is put in place at a time
 //	blobs/       indexes that were brought whole, and all they consist of, by digest
 //	manifests/   lists of images made here to be pushed

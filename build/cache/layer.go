@@ -62,7 +62,7 @@ func (c *Cache) spare(key string) bool {
 }
 
 // Find gives the layer of key that was made on the identity below, held, or nil when there is none
-// now. It does not wait.
+// now. It waits for nobody who makes or uses the layer.
 func (c *Cache) Find(key, below string) (*Layer, error) {
 	if r, err := c.Peek(key, below); r == nil || err != nil {
 		return nil, err

@@ -117,8 +117,11 @@ func takeTurn(turn string) *Lock {
 	}
 	l := &Lock{file: os.NewFile(uintptr(fd), turn)}
 	if err = flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
-		got := make(chan error, 1)
-		go func() { got <- flock(fd, unix.LOCK_EX) }()
+		got := make(chan struct{})
+		go func() {
+			err = flock(fd, unix.LOCK_EX)
+			close(got)
+		}()
 		for begun, waiting := time.Now(), true; waiting; {
 			// Those who go past have it for a moment, too.
 			left := max(courtesyLeft(turn), time.Until(begun.Add(moment)))
@@ -130,7 +133,7 @@ func takeTurn(turn string) *Lock {
 				return nil
 			}
 			select {
-			case err = <-got:
+			case <-got:
 				waiting = false
 			case <-time.After(left):
 			}

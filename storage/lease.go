@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,10 +119,13 @@ func (s *Store) keep(layerIDs ...string) error {
 	if lines.Len() == 0 {
 		return nil
 	}
-	if n, err := s.lease.lock.File().WriteString(lines.String()); err != nil {
-		if n > 0 { // half a name: what follows begins anew
-			_, _ = s.lease.lock.File().WriteString("\n")
-		}
+	file := s.lease.lock.File()
+	end, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("keeping layers: %w", err)
+	}
+	if _, err := file.WriteString(lines.String()); err != nil {
+		_ = file.Truncate(end) // not half a name, which the next would go on from
 		return fmt.Errorf("keeping layers: %w", err)
 	}
 	for _, id := range layerIDs {

@@ -20,8 +20,8 @@ const (
 // to whoever shares as long as somebody does, and who wants it alone could wait for ever. So there is a
 // turn beside it, another lock: who wants it alone has the turn while he waits, and who comes to share it goes
 // past when nobody has it. The kernel lets them come to the turn in the order in which they came (since Linux
-// 5.0). Nobody stands there for longer than courtesy, or for a moment where this process shares the lock already,
-// and may be what is waited for.
+// 5.0). Who shares stands there no longer than courtesy, and for a moment where this process shares the lock
+// already, and may be what is waited for. Who wants it alone goes on to wait for the lock itself when courtesy is over.
 func TakeShared(path string) (*Lock, error) {
 	patience := courtesy
 	if sharers.have(path) {
@@ -38,66 +38,48 @@ func TakeShared(path string) (*Lock, error) {
 
 // TakeExclusive is for TakeShared.
 func TakeExclusive(path string) (*Lock, error) {
-	if l, err := take(path, true, unix.LOCK_NB); l != nil || err != nil {
-		return l, err
-	}
-	turn := takeTurn(turnOf(path))
-	if turn == nil {
-		return take(path, true, 0)
-	}
-	// Those who went past because it took too long are many: now and then they stand once more.
-	renewing := time.NewTicker(3 * courtesy)
-	over := make(chan struct{})
-	var renewed sync.WaitGroup
-	renewed.Go(func() {
-		for {
-			select {
-			case <-renewing.C:
-				turn.begin()
-			case <-over:
-				return
-			}
+	turn := turnOf(path)
+	if nobodyAt(turn) {
+		if l, err := take(path, true, unix.LOCK_NB); l != nil || err != nil {
+			return l, err
 		}
-	})
+	}
+	w := standAt(turn)
 	l, err := take(path, true, 0)
-	renewing.Stop()
-	close(over)
-	renewed.Wait()
-	turn.Unlock()
+	w.leave()
 	return l, err
 }
 
 func turnOf(path string) string { return filepath.Join(filepath.Dir(path), "turn.lock") }
 
-// begin has courtesy begin now.
-func (l *Lock) begin() { _ = unix.Futimes(int(l.file.Fd()), nil) }
-
-// courtesyLeft tells how long who has the turn is still waited for.
-func courtesyLeft(turn string) time.Duration {
+// waited tells for how long who has the turn is waited for by now. He tells it by the file's time.
+func waited(turn string) time.Duration {
 	var st unix.Stat_t
-	if unix.Stat(turn, &st) != nil {
-		return 0
+	if unix.Stat(turn, &st) == nil {
+		if ago := time.Since(time.Unix(st.Mtim.Unix())); ago >= 0 {
+			return ago
+		}
 	}
-	ago := time.Since(time.Unix(st.Mtim.Unix()))
-	if ago < 0 { // by another clock
-		return 0
-	}
-	return courtesy - ago
+	return 3 * courtesy // or by another clock
 }
 
-// goPast waits until nobody has the turn. It costs one call where nobody ever had it, three where nobody has.
-func goPast(turn string, patience time.Duration) {
+// nobodyAt tells whether nobody has the turn. It costs one call where nobody ever had it, three where nobody has.
+func nobodyAt(turn string) bool {
 	fd, err := unix.Open(turn, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return
+		return true
 	}
-	err = flock(fd, unix.LOCK_SH|unix.LOCK_NB)
-	unix.Close(fd)
-	if err != unix.EWOULDBLOCK {
+	defer unix.Close(fd)
+	return flock(fd, unix.LOCK_SH|unix.LOCK_NB) != unix.EWOULDBLOCK
+}
+
+// goPast waits until nobody has the turn.
+func goPast(turn string, patience time.Duration) {
+	if nobodyAt(turn) {
 		return
 	}
 	for until := time.Now().Add(patience); ; {
-		left := min(courtesyLeft(turn), time.Until(until))
+		left := min(courtesy-waited(turn), time.Until(until))
 		if left <= 0 {
 			return
 		}
@@ -109,42 +91,86 @@ func goPast(turn string, patience time.Duration) {
 	}
 }
 
-// takeTurn gives the turn; nil where it can not be had: then it only takes longer.
-func takeTurn(turn string) *Lock {
+// stander waits for a lock that he wants alone, at its turn or behind it.
+type stander struct {
+	turn *Lock
+	got  chan struct{} // closed when flock(2) has come back: the turn is his, unless it failed
+	over chan struct{}
+	told sync.WaitGroup
+}
+
+// standAt waits for the turn until courtesy for who has it is over; who waits on gets it all the same when it comes
+// to him. nil where there can be no turn: it may take longer then.
+func standAt(turn string) *stander {
 	fd, err := openLock(turn)
 	if err != nil {
 		return nil
 	}
-	l := &Lock{file: os.NewFile(uintptr(fd), turn)}
-	if err = flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
-		got := make(chan struct{})
+	w := &stander{turn: &Lock{file: os.NewFile(uintptr(fd), turn)}, got: make(chan struct{}), over: make(chan struct{})}
+	if flock(fd, unix.LOCK_EX|unix.LOCK_NB) == nil {
+		close(w.got)
+	} else {
 		go func() {
-			err = flock(fd, unix.LOCK_EX)
-			close(got)
+			_ = flock(fd, unix.LOCK_EX)
+			close(w.got)
 		}()
-		for begun, waiting := time.Now(), true; waiting; {
-			// Those who go past have it for a moment, too.
-			left := max(courtesyLeft(turn), time.Until(begun.Add(moment)))
-			if left <= 0 {
-				go func() { // flock(2) can not be called off
-					<-got
-					l.Unlock()
-				}()
-				return nil
-			}
-			select {
-			case <-got:
-				waiting = false
-			case <-time.After(left):
-			}
+	}
+	for begun, waiting := time.Now(), true; waiting; {
+		// Those who go past have it for a moment, too.
+		left := max(courtesy-waited(turn), time.Until(begun.Add(moment)))
+		select {
+		case <-w.got:
+			w.begin()
+			waiting = false
+		case <-time.After(left):
+			waiting = left > 0
 		}
 	}
-	if err != nil {
-		l.Unlock()
-		return nil
+	w.told.Go(func() { w.tell(turn) })
+	return w
+}
+
+// begin has courtesy begin now.
+func (w *stander) begin() { _ = unix.Futimes(int(w.turn.file.Fd()), nil) }
+
+// tell begins courtesy again when it has been over for long: those who go past then, because it took too long, are
+// many. That somebody waits for the lock counts, not who of them has the turn: he may be stopped.
+func (w *stander) tell(turn string) {
+	look := time.NewTicker(courtesy)
+	defer look.Stop()
+	for got := w.got; ; {
+		select {
+		case <-got:
+			got = nil
+			if waited(turn) >= courtesy {
+				w.begin()
+			}
+		case <-look.C:
+			if waited(turn) >= 3*courtesy {
+				w.begin()
+			}
+		case <-w.over:
+			return
+		}
 	}
-	l.begin()
-	return l
+}
+
+// leave gives the turn back.
+func (w *stander) leave() {
+	if w == nil {
+		return
+	}
+	close(w.over)
+	w.told.Wait()
+	select {
+	case <-w.got:
+		w.turn.Unlock()
+	default:
+		go func() { // flock(2) can not be called off
+			<-w.got
+			w.turn.Unlock()
+		}()
+	}
 }
 
 // passers are those of this process who wait to go past, by turn. They do it together: to wait takes a thread

@@ -270,6 +270,34 @@ func TestALayerCountsOnlyOnTheOneItWasMadeOn(t *testing.T) {
 	}
 }
 
+// Who is killed while a layer moves leaves nothing that the next command does not clear away.
+func TestMoveKilled(t *testing.T) {
+	c, s := open(t)
+	l := put(t, c, keyA, "x", false)
+	var left string
+	if err := l.Move("P", func(dir string) (string, error) {
+		names, err := filepath.Glob(filepath.Join(c.Dir(), "tmp", "*"))
+		if err != nil || len(names) != 1 {
+			t.Errorf("locks: %v %v", names, err)
+		} else {
+			left = names[0]
+		}
+		return "L1", os.Rename(dir, filepath.Join(s.dir, "L1"))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	l.Release()
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(c.Dir(), s); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(left); err == nil {
+		t.Error("it is left: ", left)
+	}
+}
+
 // What keeps a layer from being held is told: the layer is there, and to look for it again is for ever.
 func TestHoldFails(t *testing.T) {
 	c, s := open(t)

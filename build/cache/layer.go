@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -155,12 +156,13 @@ func (l *Layer) Move(parent string, adopt func(dir string) (string, error)) erro
 	if c.pins == nil {
 		return fmt.Errorf("moving the layer of %s: this cache has no store", l.Name)
 	}
-	moving, err := journal.TakeLock(c.lockPath(l.Key)+".move", true)
+	path := filepath.Join(c.dir, "tmp", "move-"+l.Key+".lock") // swept when we are killed
+	moving, err := journal.TakeLock(path, true)
 	if err != nil {
 		return fmt.Errorf("moving the layer of %s: %w", l.Name, err)
 	}
 	defer func() {
-		os.Remove(c.lockPath(l.Key) + ".move")
+		os.Remove(path)
 		moving.Unlock()
 	}()
 	r, err := c.read(l.Key)

@@ -176,13 +176,17 @@ func (s *Store) checkLayer(ctx context.Context, r layerRecord, layers map[string
 }
 
 // findOrphans lists what lies in the store and no record knows. It waits until nobody is in the
-// middle of making something.
+// middle of making something. After a command that was killed there it finds nothing: the next one that
+// writes clears that away.
 func (s *Store) findOrphans() (found []Problem, err error) {
 	lock, err := s.alone()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	if s.deadLease() {
+		return nil, nil
+	}
 	return s.orphans()
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -119,5 +120,32 @@ func TestLitterWithoutShortName(t *testing.T) {
 	names, err := os.ReadDir(filepath.Join(s.graphRoot(), "overlay", "l"))
 	if err != nil || len(names) != 1 {
 		t.Errorf("%d short names for the layer %s, %v", len(names), short(whole), err)
+	}
+}
+
+// What a killed command left is no damage: it is on its way out. What nobody explains is.
+func TestLitterIsNoDamage(t *testing.T) {
+	s := openStore(t)
+	makeImage(t, s, "whole", "f=1")
+	data := litterAt(t, s, "storage/overlay-images/"+strings.Repeat("a1", 32))
+	lease := deadLeaseOf(t, s)
+	for _, dead := range []bool{true, false} {
+		found, err := s.Check(t.Context(), CheckOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if dead != (len(found) == 0) {
+			t.Errorf("beside a killed command: %v; found %v", dead, found)
+		}
+		if err := os.Remove(lease); dead && err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadLeaseOf(t, s)
+	if err := s.recover(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(data); err == nil {
+		t.Error("it is left")
 	}
 }

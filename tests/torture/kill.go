@@ -51,7 +51,7 @@ func (s *sweep) run() error {
 	if len(list) == 0 {
 		return fmt.Errorf("there is no verb %q", s.verbs)
 	}
-	share := max(1, s.points/len(list))
+	share := max(1, (s.points+len(list)-1)/len(list)) // not fewer than asked for
 	for _, v := range list {
 		err := s.prepare(v)
 		var c course

@@ -26,14 +26,25 @@ func taken(path string) bool {
 	return err == nil && l == nil
 }
 
+// soon and late fail when what is awaited does not come within a courtesy, or within seven.
 func soon(t *testing.T, got <-chan error, otherwise string) {
+	t.Helper()
+	within(t, courtesy, got, otherwise)
+}
+
+func late(t *testing.T, got <-chan error, otherwise string) {
+	t.Helper()
+	within(t, 7*courtesy, got, otherwise)
+}
+
+func within(t *testing.T, long time.Duration, got <-chan error, otherwise string) {
 	t.Helper()
 	select {
 	case err := <-got:
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(courtesy):
+	case <-time.After(long):
 		t.Error(otherwise)
 	}
 }
@@ -196,18 +207,6 @@ func TestFairBesideStopped(t *testing.T) {
 	soon(t, got, "he waits for the one who is stopped")
 	sharing(t, path, 4, 40*time.Millisecond)
 	late(t, alone(path), "those who share keep it from who comes behind one who is stopped")
-}
-
-func late(t *testing.T, got <-chan error, otherwise string) {
-	t.Helper()
-	select {
-	case err := <-got:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(7 * courtesy):
-		t.Error(otherwise)
-	}
 }
 
 // Those who went past one who waits for long stand once more: else he would wait for ever.
